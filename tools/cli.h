@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMSIM_TOOLS_CLI_H
+#define DVMSIM_TOOLS_CLI_H
+
+#include <dvmsim/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * One table per command says what it is called, what it takes and what it prints. Help, man pages
+ * and shell completion are all made from it, so they can not disagree.
+ */
+
+/* Exit statuses, the same for every command. */
+enum {
+	CLI_OK = 0,      /* done, and every condition holds */
+	CLI_FAILED = 1,  /* done, and a check failed */
+	CLI_USAGE = 2,   /* bad input or usage; nothing was written */
+	CLI_PARTIAL = 3, /* not finished: interrupted, or a budget was spent */
+};
+
+struct cli_option {
+	const char *name; /* long name, without dashes */
+	char letter;      /* short name, or 0 */
+	const char *arg;  /* name of its argument in the help (FILE, N, LIST), or NULL for a flag */
+	const char *help; /* one sentence */
+	bool many;        /* may be given more than once */
+};
+
+/* The words after the command, parsed: options by their index in the table, then operands. */
+struct cli_args {
+	const struct cli_command *command;
+	const char ***values; /* values[i] = NULL-terminated list of what option i was given */
+	const char **operands;
+	size_t count; /* of operands */
+};
+
+struct cli_command {
+	const char *name;     /* "compare", or "model show" for a command with verbs */
+	const char *operands; /* how operands appear in the usage line, "" for none */
+	const char *summary;  /* one line, no full stop */
+	const char *details;  /* paragraphs for the man page, separated by blank lines */
+	const char *examples; /* lines of shell, or NULL */
+	const struct cli_option *options; /* ends with a name of NULL */
+	size_t min_operands, max_operands;
+	int (*run)(const struct cli_args *args);
+};
+
+/* The value of option @name (the last one given), or NULL. A flag that was given yields "". */
+const char *cli_value(const struct cli_args *args, const char *name);
+/* All values of option @name; a NULL-terminated list, empty when it was not given. */
+const char **cli_values(const struct cli_args *args, const char *name);
+static inline bool cli_flag(const struct cli_args *args, const char *name)
+{
+	return cli_value(args, name) != NULL;
+}
+
+/* Parse an option's number within bounds; prints the error and returns false when it is none. */
+bool cli_number(const struct cli_args *args, const char *name, unsigned long long min,
+		unsigned long long max, unsigned long long *value);
+
+/* "dvmsim: message" on stderr; each returns the exit status to use. */
+int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int cli_fail(const struct dvm_error *err);
+
+/* Write @text to --output FILE (atomically) or to stdout; returns an exit status. */
+int cli_write(const char *path, const char *text, size_t size);
+
+/* Where the models, strategies and traces that ship are found: DVMSIM_DATA, the install, the tree. */
+const char *cli_data_dir(void);
+
+extern const struct cli_command *const cli_commands[]; /* ends with NULL */
+
+#endif
