@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMSIM_SIM_H
+#define DVMSIM_SIM_H
+
+#include <dvmsim/error.h>
+
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct dvm_model;
+struct dvm_strategy;
+struct dvm_trace;
+/** struct dvm_sim - one run of one strategy on one workload, part and kernel. One thread each. */
+struct dvm_sim;
+
+/**
+ * struct dvm_sim_options - what to run.
+ * @size:       sizeof(struct dvm_sim_options); lets the structure grow
+ * @hw:         hardware model; borrowed, must outlive the simulation
+ * @kernel:     kernel configuration; borrowed
+ * @strategy:   strategy program; borrowed
+ * @trace:      workload; borrowed
+ * @copies:     how many copies of @trace run at once, each on CPUs of its own; 0 fills the part with
+ *              as many whole copies as it has CPUs for, at least 1
+ * @seed:       keys every random stream; only the phases of the copies are random, so one copy is
+ *              deterministic whatever the seed (dvm_sim_is_random())
+ * @max_events: stop with -DVM_EBUDGET after so many events; 0 means 2^40
+ */
+struct dvm_sim_options {
+	size_t size;
+	const struct dvm_model *hw;
+	const struct dvm_model *kernel;
+	const struct dvm_strategy *strategy;
+	const struct dvm_trace *trace;
+	unsigned copies;
+	uint64_t seed;
+	uint64_t max_events;
+};
+
+/**
+ * struct dvm_latency - the distribution of a time.
+ * @count:    how many were measured
+ * @total_ps: their sum, exact
+ * @p50_ps:   median; quantiles are the upper edge of a bucket at most 1/64 wide, relative
+ * @p99_ps:   99th percentile
+ * @max_ps:   largest, exact
+ */
+struct dvm_latency {
+	uint64_t count, total_ps, p50_ps, p99_ps, max_ps;
+};
+
+/**
+ * struct dvm_stats - what one run did. All times are picoseconds of simulated time, summed over CPUs
+ * unless said otherwise.
+ * @elapsed_ps:        when the last CPU finished
+ * @cpus:              CPUs of the part
+ * @cpus_used:         CPUs that executed at least one record
+ * @copies:            copies of the workload that ran
+ * @run_ps:            recorded work (RUN records and costed operations)
+ * @idle_ps:           idle, up to the moment each CPU finished its last record
+ * @flush_ps:          inside the strategy's flush and batch hooks
+ * @switch_ps:         inside the strategy's switch hooks: its book-keeping
+ * @bystander_ps:      work that running CPUs lost to arriving DVM operations
+ * @refill_ps:         page-table walks that refilled TLBs
+ * @flushes:           flush requests of user address spaces
+ * @flushes_local:     completed with local TLBIs only
+ * @flushes_broadcast: that used a broadcast TLBI
+ * @flushes_both:      of these, those that had issued a local TLBI list first (wasted)
+ * @flushes_ipi:       that interrupted other CPUs
+ * @flushes_none:      that issued no TLBI at all
+ * @flushes_kernel:    of kernel ranges; always broadcast, outside the strategy
+ * @tlbi_local:        local TLBI operations executed
+ * @tlbi_broadcast:    broadcast TLBI operations executed, erratum repeats included
+ * @dvm_nonsyncs:      DVMOp Non-Syncs sent to a DVM node
+ * @dvm_syncs:         DVMOp Syncs sent to a DVM node
+ * @dvm_snoops:        snoops sent to targets, each of two flits
+ * @switches:          context switches
+ * @mm_switches:       of these, those that installed another address space
+ * @migrations:        times a task ran on another CPU than before
+ * @tlb_refills:       translations walked for
+ * @tlb_accesses:      memory accesses replayed (0 when the trace carries none)
+ * @tlb_l1_misses:     of these, misses of the first-level TLB
+ * @tlb_l2_misses:     of these, misses of both levels
+ * @mms:               address spaces that ran
+ * @mms_one_cpu:       of these, those that ran on one CPU only
+ * @events:            events the engine processed
+ * @flush:             time of a flush of a user address space, call to return
+ * @dsb:               time of a DSB that completes broadcast TLBIs
+ */
+struct dvm_stats {
+	uint64_t elapsed_ps;
+	uint64_t cpus, cpus_used, copies;
+	uint64_t run_ps, idle_ps, flush_ps, switch_ps, bystander_ps, refill_ps;
+	uint64_t flushes, flushes_local, flushes_broadcast, flushes_both, flushes_ipi, flushes_none;
+	uint64_t flushes_kernel;
+	uint64_t tlbi_local, tlbi_broadcast;
+	uint64_t dvm_nonsyncs, dvm_syncs, dvm_snoops;
+	uint64_t switches, mm_switches, migrations;
+	uint64_t tlb_refills, tlb_accesses, tlb_l1_misses, tlb_l2_misses;
+	uint64_t mms, mms_one_cpu;
+	uint64_t events;
+	struct dvm_latency flush, dsb;
+};
+
+/**
+ * struct dvm_work - one kind of work the workload counts (a fork done, a request served).
+ * @name:     as in the trace; borrowed from the simulation
+ * @count:    how often it was done
+ * @per_second: throughput: the sum over copies of count / time until the copy's last record
+ */
+struct dvm_work {
+	const char *name;
+	uint64_t count;
+	double per_second;
+};
+
+/**
+ * struct dvm_step - the time one line of the strategy took.
+ * @hook:     "flush", "switch-in", ...; borrowed from the strategy
+ * @line:     line in the strategy's text
+ * @text:     that line, without comment; borrowed from the simulation
+ * @count:    how often it executed
+ * @total_ps: time spent in it, waiting included
+ */
+struct dvm_step {
+	const char *hook;
+	unsigned line;
+	const char *text;
+	uint64_t count, total_ps;
+};
+
+/**
+ * dvm_sim_new() - set up a run; nothing is simulated yet.
+ * @options: what to run
+ * @sim:     out, freed with dvm_sim_free()
+ * @err:     out, may be NULL
+ *
+ * Return: 0; -DVM_EINVAL (the workload needs more CPUs than the part has, a model of the wrong
+ * kind); -DVM_ELIMIT; -DVM_ENOMEM.
+ */
+DVM_API int dvm_sim_new(const struct dvm_sim_options *options, struct dvm_sim **sim,
+			struct dvm_error *err);
+
+/** dvm_sim_free() - release everything; NULL is allowed. */
+DVM_API void dvm_sim_free(struct dvm_sim *sim);
+
+/**
+ * dvm_sim_run() - run to the end of the workload.
+ *
+ * Same options always leave the same statistics, bit for bit.
+ *
+ * Return: 0; -DVM_EUNSAFE when the oracle saw a stale translation used (@err says which, and begins
+ * with the word "stale"); -DVM_EBUDGET; -DVM_EFORMAT when the workload waits for itself; -DVM_ENOMEM.
+ * Statistics up to that point stay readable.
+ */
+DVM_API int dvm_sim_run(struct dvm_sim *sim, struct dvm_error *err);
+
+/** dvm_sim_is_random() - whether the seed can change the result. */
+DVM_API bool dvm_sim_is_random(const struct dvm_sim *sim);
+
+/** dvm_sim_stats() - totals; borrowed, valid until the simulation is freed. */
+DVM_API const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *sim);
+
+/** dvm_sim_work() - work kind @index; 0, or -DVM_ENOENT past the last. */
+DVM_API int dvm_sim_work(const struct dvm_sim *sim, size_t index, struct dvm_work *work);
+
+/** dvm_sim_step() - line @index of the strategy, in program order; 0, or -DVM_ENOENT past the last. */
+DVM_API int dvm_sim_step(const struct dvm_sim *sim, size_t index, struct dvm_step *step);
+
+/**
+ * dvm_sim_cpus_needed() - CPUs that one copy of @trace occupies.
+ */
+DVM_API unsigned dvm_sim_cpus_needed(const struct dvm_trace *trace);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
