@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,15 +12,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Messages are one line each, whatever bytes a file name or an operand has. */
+static void say(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
+static void say(const char *fmt, va_list ap)
+{
+	char text[2048];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	for (char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	fprintf(stderr, "dvmsim: %s\n", text);
+}
+
 int cli_usage(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("dvmsim: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say(fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return CLI_USAGE;
 }
 
@@ -28,7 +42,7 @@ int cli_fail(const struct dvm_error *err)
 	char text[1024];
 
 	dvm_error_format(err, text, sizeof(text));
-	fprintf(stderr, "dvmsim: %s\n", text);
+	cli_usage("%s", text);
 	return err->code == DVM_EUNSAFE ? CLI_FAILED :
 	       err->code == DVM_EBUDGET ? CLI_PARTIAL : CLI_USAGE;
 }
@@ -79,7 +93,8 @@ bool cli_number(const struct cli_args *args, const char *name, unsigned long lon
 int cli_write(const char *path, const char *text, size_t size)
 {
 	struct stat st;
-	char tmp[4096];
+	char tmp[PATH_MAX];
+	mode_t mask;
 	FILE *f;
 	int fd;
 
@@ -97,187 +112,172 @@ int cli_write(const char *path, const char *text, size_t size)
 	}
 	if (snprintf(tmp, sizeof(tmp), "%s.XXXXXX", path) >= (int)sizeof(tmp))
 		return cli_usage("%s: name too long", path);
+	mask = umask(0);
+	umask(mask);
 	fd = mkstemp(tmp);
 	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f)
 		return cli_usage("%s: %s", path, strerror(errno));
-	if (fwrite(text, 1, size, f) != size || fflush(f) || fchmod(fd, 0644) || fclose(f) ||
-	    rename(tmp, path)) {
+	if (fwrite(text, 1, size, f) != size || fflush(f) || fchmod(fd, 0666 & ~mask) ||
+	    fclose(f) || rename(tmp, path)) {
+		cli_usage("%s: %s", path, strerror(errno));
 		unlink(tmp);
-		return cli_usage("%s: %s", path, strerror(errno));
+		return CLI_USAGE;
 	}
 	return CLI_OK;
 }
 
+static bool has_models(const char *dir)
+{
+	char probe[PATH_MAX];
+
+	return snprintf(probe, sizeof(probe), "%s/models/hw", dir) < (int)sizeof(probe) &&
+	       !access(probe, R_OK);
+}
+
+/* PREFIX/share/dvmsim of an installed PREFIX/bin/dvmsim, wherever the prefix was moved to. */
+static const char *data_beside_program(void)
+{
+	static char dir[PATH_MAX + sizeof("/" DVMSIM_DATA_FROM_BIN)];
+	ssize_t len = readlink("/proc/self/exe", dir, PATH_MAX - 1);
+	char *slash;
+
+	if (len <= 0)
+		return "";
+	dir[len] = '\0';
+	slash = strrchr(dir, '/');
+	strcpy(slash ? slash : dir, "/" DVMSIM_DATA_FROM_BIN);
+	return dir;
+}
+
 const char *cli_data_dir(void)
 {
-	static const char *const candidates[] = { DVMSIM_SOURCE_DIR, DVMSIM_INSTALL_DATA };
+	const char *candidates[] = { data_beside_program(), DVMSIM_SOURCE_DIR };
 	const char *env = getenv("DVMSIM_DATA");
 
 	if (env && *env)
 		return env;
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-		char probe[4096];
-
-		snprintf(probe, sizeof(probe), "%s/models/hw", candidates[i]);
-		if (!access(probe, R_OK))
+		if (has_models(candidates[i]))
 			return candidates[i];
 	}
 	return DVMSIM_INSTALL_DATA;
 }
 
-static void print_command_help(FILE *out, const struct cli_command *cmd)
-{
-	fprintf(out, "Usage: dvmsim %s [OPTION]...%s%s\n%s.\n\n", cmd->name,
-		cmd->operands[0] ? " " : "", cmd->operands, cmd->summary);
-	for (const struct cli_option *o = cmd->options; o->name; o++) {
-		char left[64];
+enum {
+	OPTIONS_MAX = 64,
+	VALUE_HELP = 255,
+	VALUE_FIRST = 256, /* of the table's options, as getopt_long() reports them */
+};
 
-		snprintf(left, sizeof(left), "%s%c%s--%s%s%s", o->letter ? "-" : " ",
-			 o->letter ? o->letter : ' ', o->letter ? ", " : "  ", o->name,
-			 o->arg ? "=" : "", o->arg ? o->arg : "");
-		fprintf(out, "  %-30s %s\n", left, o->help);
-	}
-	fprintf(out, "  %-30s %s\n", "    --help", "Print this help.");
-	if (cmd->examples)
-		fprintf(out, "\nExamples:\n%s\n", cmd->examples);
+/* One sentence on the option that getopt_long() refused with @c. */
+static int bad_option(const struct cli_command *cmd, int c, const char *word)
+{
+	const char *names[OPTIONS_MAX + 2] = { 0 }, *near;
+	char name[64];
+	size_t n = 0;
+
+	for (; cmd->options[n].name; n++)
+		names[n] = cmd->options[n].name;
+	names[n] = "help";
+	if (c == ':' && optopt >= VALUE_FIRST)
+		return cli_usage("%s: option '--%s' needs an argument", cmd->name,
+				 names[optopt - VALUE_FIRST]);
+	if (c == ':')
+		return cli_usage("%s: option '-%c' needs an argument", cmd->name, optopt);
+	if (optopt >= VALUE_HELP)
+		return cli_usage("%s: option '%.*s' takes no argument", cmd->name,
+				 (int)strcspn(word, "="), word);
+	if (optopt)
+		return cli_usage("%s: unknown option '-%c'; see 'dvmsim %s --help'", cmd->name,
+				 optopt, cmd->name);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + 2, "="), word + 2);
+	near = dvm_suggest(name, names);
+	if (near)
+		return cli_usage("%s: unknown option '--%s'; did you mean '--%s'?", cmd->name, name,
+				 near);
+	return cli_usage("%s: unknown option '--%s'; see 'dvmsim %s --help'", cmd->name, name,
+			 cmd->name);
 }
 
-static void print_help(FILE *out)
+/* Translate the table for getopt_long(), and make room for as many values as there are words. */
+static bool prepare(const struct cli_command *cmd, int argc, struct cli_args *args,
+		    struct option *longs, char *shorts)
 {
-	fputs("Usage: dvmsim COMMAND [OPTION]... [ARGUMENT]...\n"
-	      "Simulate and compare arm64 TLB maintenance strategies.\n\nCommands:\n", out);
-	for (size_t i = 0; cli_commands[i]; i++)
-		fprintf(out, "  %-18s %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-	fputs("\n'dvmsim COMMAND --help' says what one command takes; 'dvmsim --version' the version."
-	      "\nExit status: 0 done, 1 a check failed, 2 bad input or usage, 3 not finished.\n", out);
+	size_t n = 0;
+
+	*shorts++ = '-'; /* operands may stand anywhere */
+	*shorts++ = ':';
+	for (; cmd->options[n].name; n++) {
+		longs[n] = (struct option){ cmd->options[n].name, cmd->options[n].arg != NULL, NULL,
+					    VALUE_FIRST + (int)n };
+		if (cmd->options[n].letter) {
+			*shorts++ = cmd->options[n].letter;
+			if (cmd->options[n].arg)
+				*shorts++ = ':';
+		}
+		args->values[n] = calloc((size_t)argc + 1, sizeof(char *));
+		if (!args->values[n])
+			return false;
+	}
+	*shorts = '\0';
+	longs[n] = (struct option){ "help", 0, NULL, VALUE_HELP };
+	longs[n + 1] = (struct option){ 0 };
+	args->values[n] = calloc(1, sizeof(char *));
+	args->operands = calloc((size_t)argc + 1, sizeof(char *));
+	return args->values[n] && args->operands;
 }
 
 /* Collect the words of one command into @args; returns -1, or the exit status to stop with. */
 static int parse(const struct cli_command *cmd, int argc, char **argv, struct cli_args *args)
 {
-	struct option longs[64];
-	char shorts[128] = "+:";
-	size_t n = 0, s = 2, used[64] = { 0 };
-	int c, index;
+	struct option longs[OPTIONS_MAX];
+	char shorts[2 * OPTIONS_MAX + 3];
+	size_t used[OPTIONS_MAX] = { 0 }, i;
+	int c;
 
-	for (; cmd->options[n].name; n++) {
-		longs[n] = (struct option){ cmd->options[n].name, cmd->options[n].arg != NULL, NULL,
-					    256 + (int)n };
-		if (cmd->options[n].letter) {
-			shorts[s++] = cmd->options[n].letter;
-			if (cmd->options[n].arg)
-				shorts[s++] = ':';
-		}
-		args->values[n] = calloc((size_t)argc + 1, sizeof(char *));
-		if (!args->values[n])
-			return cli_usage("out of memory");
-	}
-	shorts[s] = '\0';
-	shorts[0] = '-'; /* operands may stand anywhere */
-	longs[n] = (struct option){ "help", 0, NULL, 255 };
-	longs[n + 1] = (struct option){ 0 };
-	args->values[n] = calloc(1, sizeof(char *));
-	args->operands = calloc((size_t)argc + 1, sizeof(char *));
-	if (!args->values[n] || !args->operands)
+	if (!prepare(cmd, argc, args, longs, shorts))
 		return cli_usage("out of memory");
 	optind = 0;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, &index)) != -1) {
-		size_t i = n;
-
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		if (c == 1) {
 			args->operands[args->count++] = optarg;
 			continue;
 		}
-		if (c == 255) {
-			print_command_help(stdout, cmd);
+		if (c == VALUE_HELP) {
+			cli_help_command(stdout, cmd);
 			return CLI_OK;
 		}
 		if (c == '?' || c == ':')
-			return cli_usage("%s: %s '%s'; see 'dvmsim %s --help'", cmd->name,
-					 c == '?' ? "unknown option" : "missing argument of",
-					 argv[optind - 1], cmd->name);
-		if (c >= 256)
-			i = (size_t)c - 256;
-		else
-			for (i = 0; i < n && cmd->options[i].letter != c; i++)
-				;
+			return bad_option(cmd, c, argv[optind - 1]);
+		for (i = 0; c < VALUE_FIRST && cmd->options[i].letter != c; i++)
+			;
+		if (c >= VALUE_FIRST)
+			i = (size_t)(c - VALUE_FIRST);
 		args->values[i][used[i]++] = optarg ? optarg : "";
 	}
 	while (optind < argc)
 		args->operands[args->count++] = argv[optind++];
-	if (args->count < cmd->min_operands || args->count > cmd->max_operands)
-		return cli_usage("usage: dvmsim %s [OPTION]... %s; see 'dvmsim %s --help'",
-				 cmd->name, cmd->operands, cmd->name);
+	if (args->count < cmd->min_operands)
+		return cli_usage("%s: %s is missing; see 'dvmsim %s --help'", cmd->name,
+				 cmd->operands, cmd->name);
+	if (args->count > cmd->max_operands)
+		return cli_usage("%s: unexpected '%s'; see 'dvmsim %s --help'", cmd->name,
+				 args->operands[cmd->max_operands], cmd->name);
 	return -1;
 }
 
-static int run(const struct cli_command *cmd, int argc, char **argv)
+int cli_run(const struct cli_command *cmd, int argc, char **argv)
 {
-	const char **values[65] = { 0 };
+	const char **values[OPTIONS_MAX] = { 0 };
 	struct cli_args args = { .command = cmd, .values = values };
 	int status = parse(cmd, argc, argv, &args);
 
 	if (status < 0)
 		status = cmd->run(&args);
-	for (size_t i = 0; i < 65; i++)
+	for (size_t i = 0; i < OPTIONS_MAX; i++)
 		free((void *)values[i]);
 	free((void *)args.operands);
 	return status;
-}
-
-/* How many words of argv the command's name takes: "model show" takes two. 0: no match. */
-static int match(const char *name, int argc, char **argv)
-{
-	const char *space = strchr(name, ' ');
-	size_t first = space ? (size_t)(space - name) : strlen(name);
-
-	if (strlen(argv[1]) != first || strncmp(argv[1], name, first) != 0)
-		return 0;
-	if (!space)
-		return 1;
-	return argc > 2 && !strcmp(argv[2], space + 1) ? 2 : 0;
-}
-
-static int unknown(int argc, char **argv)
-{
-	size_t len = strlen(argv[1]);
-	bool family = false;
-
-	for (size_t i = 0; cli_commands[i]; i++) {
-		const char *name = cli_commands[i]->name;
-
-		if (strncmp(name, argv[1], len) != 0 || name[len] != ' ')
-			continue;
-		if (!family)
-			fprintf(stderr, "dvmsim: %s: %s; it has:\n", argv[1],
-				argc > 2 ? "unknown verb" : "a verb is missing");
-		family = true;
-		fprintf(stderr, "  dvmsim %-18s %s\n", name, cli_commands[i]->summary);
-	}
-	return family ? CLI_USAGE : cli_usage("unknown command '%s'; see 'dvmsim --help'", argv[1]);
-}
-
-int main(int argc, char **argv)
-{
-	if (argc < 2) {
-		print_help(stderr);
-		return CLI_USAGE;
-	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")) {
-		print_help(stdout);
-		return CLI_OK;
-	}
-	if (!strcmp(argv[1], "--version")) {
-		printf("dvmsim %s\n", dvm_version());
-		return CLI_OK;
-	}
-	for (size_t i = 0; cli_commands[i]; i++) {
-		int words = match(cli_commands[i]->name, argc, argv);
-
-		if (words)
-			return run(cli_commands[i], argc - words, argv + words);
-	}
-	return unknown(argc, argv);
 }

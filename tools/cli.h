@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /*
  * One table per command says what it is called, what it takes and what it prints. Help, man pages
@@ -71,5 +72,23 @@ int cli_write(const char *path, const char *text, size_t size);
 const char *cli_data_dir(void);
 
 extern const struct cli_command *const cli_commands[]; /* ends with NULL */
+
+/* What the commands that share a first word ("model list", "model show") are about. */
+struct cli_family {
+	const char *name;
+	const char *summary; /* one line, no full stop */
+};
+extern const struct cli_family cli_families[]; /* ends with a name of NULL */
+/* Whether @cmd is a verb of the family @name of @len bytes. */
+bool cli_in_family(const struct cli_command *cmd, const char *name, size_t len);
+
+/* Parse argv[1]... and run the command; argv[0] is its last word. Returns the exit status. */
+int cli_run(const struct cli_command *cmd, int argc, char **argv);
+
+void cli_help(FILE *out);
+void cli_help_family(FILE *out, const struct cli_family *family);
+void cli_help_command(FILE *out, const struct cli_command *cmd);
+/* "-o, --output=FILE": how help, man pages and tests write an option; returns @text. */
+char *cli_option_form(const struct cli_option *option, char *text, size_t size);
 
 #endif

@@ -73,6 +73,15 @@ DVM_API int dvm_error_format(const struct dvm_error *err, char *buf, size_t size
 /** dvm_strerror() - a short constant text for a code, positive or negative; never NULL. */
 DVM_API const char *dvm_strerror(int code);
 
+/**
+ * dvm_suggest() - "did you mean": the word nearest to a mistyped one.
+ * @word:  what was given; never NULL
+ * @words: the words that would have been right; ends with NULL
+ *
+ * Return: one of @words, at most about a third of the letters of @word apart, or NULL.
+ */
+DVM_API const char *dvm_suggest(const char *word, const char *const *words);
+
 /** dvm_version() - the version of the library that was linked, e.g. "0.1.0". */
 DVM_API const char *dvm_version(void);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/suggest.h"
 
+#include <dvmsim/error.h>
+
 #include <string.h>
 
 #define WORD_MAX 64
@@ -46,4 +48,14 @@ const char *dvmi_suggest(const char *word, const char *(*next)(const void *arg, 
 		}
 	}
 	return found;
+}
+
+static const char *word_at(const void *words, size_t i)
+{
+	return ((const char *const *)words)[i];
+}
+
+const char *dvm_suggest(const char *word, const char *const *words)
+{
+	return dvmi_suggest(word, word_at, words);
 }
