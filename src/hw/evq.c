@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "hw/evq.h"
+
+#include "base/mem.h"
+
+#include <dvmsim/error.h>
+#include <string.h>
+
+struct dvmi_message {
+	uint64_t time_ps;
+	uint64_t order; /* prio, then posting order: 24 + 40 bits */
+	uint64_t data;
+	uint32_t kind, who;
+};
+
+int dvmi_evq_init(struct dvmi_evq *q, uint32_t cpus)
+{
+	uint32_t leaves = 1;
+
+	while (leaves < cpus)
+		leaves <<= 1;
+	memset(q, 0, sizeof(*q));
+	q->tree = dvmi_calloc(leaves, sizeof(*q->tree));
+	q->cpu_ps = dvmi_calloc(leaves, sizeof(*q->cpu_ps));
+	if (!q->tree || !q->cpu_ps) {
+		dvmi_evq_fini(q);
+		return -DVM_ENOMEM;
+	}
+	q->cpus = cpus;
+	q->leaves = leaves;
+	for (uint32_t i = 0; i < leaves; i++)
+		q->cpu_ps[i] = DVMI_NEVER;
+	/* All equal: the lowest leaf of each subtree wins. */
+	for (uint32_t i = leaves; i-- > 1;)
+		q->tree[i] = 2 * i < leaves ? q->tree[2 * i] : 2 * i - leaves;
+	return 0;
+}
+
+void dvmi_evq_fini(struct dvmi_evq *q)
+{
+	dvmi_free(q->tree);
+	dvmi_free(q->cpu_ps);
+	dvmi_free(q->heap);
+	memset(q, 0, sizeof(*q));
+}
+
+void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+{
+	uint32_t leaves = q->leaves, i = leaves + cpu;
+	uint64_t win = cpu;
+
+	q->cpu_ps[cpu] = time_ps;
+	for (; i > 1; i >>= 1) {
+		uint64_t other = i >= leaves ? (i ^ 1) - leaves : q->tree[i ^ 1];
+		uint64_t a = q->cpu_ps[win], b = q->cpu_ps[other];
+
+		if (b < a || (b == a && other < win))
+			win = other;
+		q->tree[i >> 1] = win;
+	}
+}
+
+static int before(const struct dvmi_message *a, const struct dvmi_message *b)
+{
+	if (a->time_ps != b->time_ps)
+		return a->time_ps < b->time_ps;
+	return a->order < b->order;
+}
+
+int dvmi_evq_post(struct dvmi_evq *q, uint64_t time_ps, uint32_t prio, uint32_t kind, uint32_t who,
+		  uint64_t data)
+{
+	struct dvmi_message m = {
+		.time_ps = time_ps,
+		.order = (uint64_t)prio << 40 | q->seq,
+		.data = data,
+		.kind = kind,
+		.who = who,
+	};
+	size_t i = q->messages;
+	int ret = dvmi_grow((void **)&q->heap, &q->capacity, i + 1, sizeof(*q->heap));
+
+	if (ret)
+		return ret;
+	q->seq++;
+	q->messages++;
+	for (; i && before(&m, &q->heap[(i - 1) / 4]); i = (i - 1) / 4)
+		q->heap[i] = q->heap[(i - 1) / 4];
+	q->heap[i] = m;
+	return 0;
+}
+
+static void heap_remove_first(struct dvmi_evq *q)
+{
+	size_t n = --q->messages, i = 0;
+	struct dvmi_message m = q->heap[n];
+
+	for (;;) {
+		size_t best = 4 * i + 1, end = best + 4 < n ? best + 4 : n;
+
+		if (best >= n)
+			break;
+		for (size_t c = best + 1; c < end; c++)
+			if (before(&q->heap[c], &q->heap[best]))
+				best = c;
+		if (!before(&q->heap[best], &m))
+			break;
+		q->heap[i] = q->heap[best];
+		i = best;
+	}
+	q->heap[i] = m;
+}
+
+static uint32_t first_cpu(const struct dvmi_evq *q)
+{
+	return q->leaves > 1 ? (uint32_t)q->tree[1] : 0;
+}
+
+uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q)
+{
+	return q->messages ? q->heap[0].time_ps : DVMI_NEVER;
+}
+
+uint64_t dvmi_evq_next_ps(const struct dvmi_evq *q)
+{
+	uint64_t msg = dvmi_evq_next_message_ps(q), cpu = q->cpu_ps[first_cpu(q)];
+
+	return msg < cpu ? msg : cpu;
+}
+
+int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
+{
+	uint32_t cpu = first_cpu(q);
+
+	if (q->messages && q->heap[0].time_ps <= q->cpu_ps[cpu]) {
+		const struct dvmi_message *m = &q->heap[0];
+
+		*ev = (struct dvmi_event){ m->time_ps, m->kind, m->who, m->data };
+		heap_remove_first(q);
+		return 1;
+	}
+	if (q->cpu_ps[cpu] == DVMI_NEVER)
+		return 0;
+	*ev = (struct dvmi_event){ q->cpu_ps[cpu], DVMI_EV_CPU, cpu, 0 };
+	dvmi_evq_cpu_set(q, cpu, DVMI_NEVER);
+	return 1;
+}

@@ -1,0 +1,649 @@
+/* SPDX-License-Identifier: MIT */
+#include "hw/fabric.h"
+
+#include "base/mem.h"
+
+#include <dvmsim/error.h>
+#include <string.h>
+
+#define NONE UINT32_MAX
+
+/* Messages of one instant: entries are freed before they are asked for, nodes start last. */
+enum { PRIO_DONE, PRIO_ARRIVE, PRIO_START, PRIO_COMP };
+
+enum wait { WAIT_NONE, WAIT_SLOT, WAIT_OPS, WAIT_SYNC };
+
+/* A request, from issue to Comp. Its place in each node's queue is in f->place. */
+struct op {
+	uint64_t tag;
+	uint64_t resp_ps;    /* latest response known so far, at the home node */
+	uint32_t cpu;	     /* the requester; of a free op: the next free one */
+	uint16_t parts_left; /* sockets that have not begun to distribute it */
+	uint8_t sync;
+	uint8_t refs; /* DONE and COMP to come */
+};
+
+struct place {
+	uint64_t arrive_ps;
+	uint32_t next;
+};
+
+struct fifo {
+	uint32_t head, tail;
+};
+
+struct node {
+	uint64_t free_ps; /* the distributor is busy until then */
+	uint64_t lost_ps; /* work lost so far by a CPU of this socket that always ran */
+	uint64_t entries; /* own requests accepted and not answered */
+	struct fifo ready, retry;
+	uint32_t spared; /* units the filter answers for */
+	bool start_posted;
+};
+
+struct cpu {
+	uint64_t lost_ps; /* lost up to the last change of state */
+	uint64_t base_ps; /* the node's lost_ps then; running CPUs only */
+	uint32_t outstanding, pending;
+	uint8_t wait, idle;
+};
+
+struct dvmi_fabric {
+	struct dvmi_hw hw;
+	struct dvmi_topology topo;
+	struct dvmi_evq *q;
+	dvmi_delivery_fn deliver;
+	void *arg;
+	struct node *nodes;
+	struct cpu *cpus;
+	uint32_t *cluster_running; /* CPUs of a cluster that are not idle */
+	uint32_t unit_cpus, socket_units;
+	/* per unit */
+	uint64_t *busy_ps;	/* applying Non-Syncs until then */
+	uint64_t *sync_free_ps; /* its one Sync is answered then, at the node */
+	uint64_t *hop_ps;	/* crossing to the unit's die */
+	uint8_t *spared;
+	struct op *ops;
+	struct place *place; /* [op * sockets + node] */
+	size_t op_capacity, place_capacity;
+	uint32_t op_count, op_free;
+	struct dvmi_fabric_stats stats;
+};
+
+/* ---- requests ---- */
+
+static int op_new(struct dvmi_fabric *f, uint32_t cpu, uint64_t tag, bool sync, uint32_t *index)
+{
+	uint32_t i = f->op_free, n = f->topo.sockets;
+
+	if (i == NONE) {
+		i = f->op_count;
+		if (dvmi_grow((void **)&f->ops, &f->op_capacity, i + 1, sizeof(*f->ops)) ||
+		    dvmi_grow((void **)&f->place, &f->place_capacity, ((size_t)i + 1) * n,
+			      sizeof(*f->place)))
+			return -DVM_ENOMEM;
+		f->op_count++;
+	} else {
+		f->op_free = f->ops[i].cpu;
+	}
+	f->ops[i] = (struct op){ .tag = tag, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync,
+				 .refs = 2 };
+	*index = i;
+	return 0;
+}
+
+static void op_put(struct dvmi_fabric *f, uint32_t i)
+{
+	if (--f->ops[i].refs)
+		return;
+	f->ops[i].cpu = f->op_free;
+	f->op_free = i;
+}
+
+static void fifo_push(struct dvmi_fabric *f, struct fifo *fifo, uint32_t node, uint32_t i)
+{
+	uint32_t n = f->topo.sockets;
+
+	f->place[(size_t)i * n + node].next = NONE;
+	if (fifo->head == NONE)
+		fifo->head = i;
+	else
+		f->place[(size_t)fifo->tail * n + node].next = i;
+	fifo->tail = i;
+}
+
+static uint32_t fifo_pop(struct dvmi_fabric *f, struct fifo *fifo, uint32_t node)
+{
+	uint32_t i = fifo->head;
+
+	if (i != NONE)
+		fifo->head = f->place[(size_t)i * f->topo.sockets + node].next;
+	return i;
+}
+
+static int post(struct dvmi_fabric *f, uint64_t time_ps, uint32_t prio, uint32_t kind,
+		uint32_t cpu, uint32_t node, uint32_t op)
+{
+	/* Equal times: by kind of message, then by CPU, so that the order is a rule. */
+	return dvmi_evq_post(f->q, time_ps, prio << 16 | cpu, kind, node, op);
+}
+
+/* The node is on the first die of its socket: @cpu's way to or from it. */
+static uint64_t cpu_hop_ps(const struct dvmi_fabric *f, uint32_t cpu)
+{
+	return f->hop_ps[cpu / f->unit_cpus];
+}
+
+static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag, bool sync)
+{
+	uint64_t t = now_ps + f->hw.dvm_request_ps + cpu_hop_ps(f, cpu);
+	uint32_t op;
+	int ret = op_new(f, cpu, tag, sync, &op);
+
+	if (ret)
+		return ret;
+	return post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, dvmi_cpu_socket(&f->topo, cpu),
+		    op);
+}
+
+/* ---- work lost by running CPUs ---- */
+
+static bool cpu_runs(const struct cpu *c)
+{
+	return !c->idle && c->wait == WAIT_NONE;
+}
+
+static struct node *node_of(struct dvmi_fabric *f, uint32_t cpu)
+{
+	return &f->nodes[dvmi_cpu_socket(&f->topo, cpu)];
+}
+
+static void cpu_state(struct dvmi_fabric *f, uint32_t cpu, enum wait wait, bool idle)
+{
+	struct cpu *c = &f->cpus[cpu];
+	bool ran = cpu_runs(c);
+
+	c->wait = (uint8_t)wait;
+	c->idle = idle;
+	if (ran && !cpu_runs(c))
+		c->lost_ps += node_of(f, cpu)->lost_ps - c->base_ps;
+	else if (!ran && cpu_runs(c))
+		c->base_ps = node_of(f, cpu)->lost_ps;
+}
+
+uint64_t dvmi_fabric_lost_ps(const struct dvmi_fabric *f, uint32_t cpu)
+{
+	const struct cpu *c = &f->cpus[cpu];
+	uint64_t total = f->nodes[dvmi_cpu_socket(&f->topo, cpu)].lost_ps;
+
+	return c->lost_ps + (cpu_runs(c) ? total - c->base_ps : 0);
+}
+
+/* Every running CPU of the socket loses @lost_ps, except the requester's own core (@from). */
+static void charge(struct dvmi_fabric *f, uint32_t node, uint32_t from, bool home, uint64_t lost_ps)
+{
+	uint32_t first = from - from % f->topo.core_cpus;
+
+	f->nodes[node].lost_ps += lost_ps;
+	if (!home)
+		return;
+	for (uint32_t i = first; i < first + f->topo.core_cpus; i++)
+		if (cpu_runs(&f->cpus[i]))
+			f->cpus[i].base_ps += lost_ps;
+}
+
+/* ---- the filter ---- */
+
+static void spare_cluster(struct dvmi_fabric *f, uint32_t cluster, bool spared)
+{
+	uint32_t per = f->topo.cluster_cpus / f->unit_cpus, first = cluster * per;
+
+	memset(&f->spared[first], spared, per);
+	if (spared)
+		f->nodes[first / f->socket_units].spared += per;
+	else
+		f->nodes[first / f->socket_units].spared -= per;
+}
+
+void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
+{
+	uint32_t cluster = dvmi_cpu_cluster(&f->topo, cpu), *running = &f->cluster_running[cluster];
+	bool filter = f->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER;
+
+	if (f->cpus[cpu].idle == idle)
+		return;
+	cpu_state(f, cpu, f->cpus[cpu].wait, idle);
+	if (idle && --*running == 0 && filter)
+		spare_cluster(f, cluster, true);
+	if (!idle && (*running)++ == 0 && filter)
+		spare_cluster(f, cluster, false);
+}
+
+/* ---- distribution ---- */
+
+/* The units of one node that are snooped, and when the first of them can be. */
+struct round {
+	uint64_t x_ps;	  /* in: distribution begins; out: the distributor is free */
+	uint64_t resp_ps; /* in: 0; out: the last response is at the node */
+	uint32_t snooped;
+};
+
+static void op_units(struct dvmi_fabric *f, struct round *r, uint32_t first, uint32_t end,
+		     bool filtered)
+{
+	const uint64_t step = 2 * f->hw.dvm_snoop_part_ps, target = f->hw.dvm_target_op_ps;
+	const uint64_t snoop = f->hw.dvm_snoop_ps, response = f->hw.dvm_response_ps;
+	uint64_t x = r->x_ps, last = r->resp_ps;
+
+	for (uint32_t u = first; u < end; u++) {
+		uint64_t hop = f->hop_ps[u], t;
+
+		if (filtered && f->spared[u])
+			continue;
+		x += step;
+		t = x + snoop + hop;
+		t = (t > f->busy_ps[u] ? t : f->busy_ps[u]) + target;
+		f->busy_ps[u] = t;
+		t += response + hop;
+		last = t > last ? t : last;
+		r->snooped++;
+	}
+	r->x_ps = x;
+	r->resp_ps = last;
+}
+
+/* A Sync's snoop to a target waits for the target's one Sync slot, and so do those behind it. */
+static void sync_units(struct dvmi_fabric *f, struct round *r, uint32_t first, uint32_t end,
+		       bool filtered)
+{
+	const uint64_t step = 2 * f->hw.dvm_snoop_part_ps, target = f->hw.dvm_target_sync_ps;
+	const uint64_t snoop = f->hw.dvm_snoop_ps, response = f->hw.dvm_response_ps;
+	uint64_t x = r->x_ps, last = r->resp_ps;
+
+	for (uint32_t u = first; u < end; u++) {
+		uint64_t hop = f->hop_ps[u], t;
+
+		if (filtered && f->spared[u])
+			continue;
+		x = (x > f->sync_free_ps[u] ? x : f->sync_free_ps[u]) + step;
+		t = x + snoop + hop;
+		t = (t > f->busy_ps[u] ? t : f->busy_ps[u]) + target + response + hop;
+		f->sync_free_ps[u] = t;
+		last = t > last ? t : last;
+		r->snooped++;
+	}
+	r->x_ps = x;
+	r->resp_ps = last;
+}
+
+static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint64_t now_ps,
+		 const struct round *r, uint32_t skip)
+{
+	uint64_t accepted = now_ps + f->hw.dvm_node_op_ps;
+	uint32_t cpus = f->topo.socket_cpus;
+	struct dvmi_delivery d = {
+		.tag = op->tag,
+		.start_ps = now_ps,
+		.first_ps = accepted,
+		.last_ps = accepted,
+		.from = op->cpu,
+		.first_cpu = node * cpus,
+		.end_cpu = (node + 1) * cpus,
+		.skip_unit = skip,
+	};
+
+	if (r->snooped)
+		d.last_ps = r->x_ps + f->hw.dvm_snoop_ps +
+			    (f->topo.dies > f->topo.sockets ? f->hw.dvm_die_link_ps : 0);
+	if (f->deliver)
+		f->deliver(f->arg, f, &d);
+}
+
+uint64_t dvmi_fabric_delivery_ps(const struct dvmi_fabric *f, const struct dvmi_delivery *d,
+				 uint32_t cpu)
+{
+	uint64_t accepted = d->start_ps + f->hw.dvm_node_op_ps, rank;
+	uint32_t unit = cpu / f->unit_cpus, node = unit / f->socket_units;
+	uint32_t first = node * f->socket_units;
+
+	if (unit == d->skip_unit || f->spared[unit])
+		return accepted;
+	rank = unit - first + 1;
+	if (d->skip_unit < unit && d->skip_unit >= first && !f->spared[d->skip_unit])
+		rank--;
+	if (f->nodes[node].spared)
+		for (uint32_t u = first; u < unit; u++)
+			rank -= f->spared[u];
+	return accepted + 2 * f->hw.dvm_snoop_part_ps * rank + f->hw.dvm_snoop_ps + f->hop_ps[unit];
+}
+
+static void note_wait(struct dvmi_fabric_stats *s, uint64_t wait_ps)
+{
+	uint64_t ns = wait_ps / 1000;
+	unsigned bucket = wait_ps ? 1 : 0;
+
+	for (; ns > 1 && bucket < DVMI_FABRIC_HIST - 1; ns >>= 1)
+		bucket++;
+	s->queue_wait_hist[bucket]++;
+	s->queue_wait_ps += wait_ps;
+	if (wait_ps > s->queue_wait_max_ps)
+		s->queue_wait_max_ps = wait_ps;
+}
+
+/* Every socket has begun: all responses are known. */
+static int answered(struct dvmi_fabric *f, uint32_t i)
+{
+	const struct op *op = &f->ops[i];
+	uint32_t home = dvmi_cpu_socket(&f->topo, op->cpu);
+	uint64_t comp = op->resp_ps + f->hw.dvm_comp_ps + cpu_hop_ps(f, op->cpu);
+	int ret = post(f, op->resp_ps, PRIO_DONE, DVMI_EV_FABRIC_DONE, op->cpu, home, i);
+
+	if (!ret && (op->sync || !f->hw.dvm_early_comp))
+		ret = post(f, comp, PRIO_COMP, DVMI_EV_FABRIC_COMP, op->cpu, home, i);
+	return ret;
+}
+
+static int forward(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps, uint32_t home)
+{
+	uint64_t t = now_ps + f->hw.dvm_socket_link_ps;
+	uint32_t cpu = f->ops[i].cpu;
+
+	for (uint32_t n = 0; n < f->topo.sockets; n++) {
+		int ret;
+
+		if (n == home)
+			continue;
+		ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, n, i);
+		if (ret)
+			return ret;
+		f->stats.forwards++;
+	}
+	return 0;
+}
+
+/* The node begins with request @i at @now_ps: everything about its targets is then known. */
+static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t now_ps)
+{
+	struct node *node = &f->nodes[n];
+	struct op *op = &f->ops[i];
+	uint32_t home = dvmi_cpu_socket(&f->topo, op->cpu);
+	uint32_t first = n * f->socket_units, end = first + f->socket_units;
+	uint32_t skip = n == home ? op->cpu / f->unit_cpus : NONE;
+	uint64_t begin = now_ps + (op->sync ? f->hw.dvm_node_sync_ps : f->hw.dvm_node_op_ps);
+	struct round r = { .x_ps = begin };
+	void (*units)(struct dvmi_fabric *, struct round *, uint32_t, uint32_t, bool) =
+		op->sync ? sync_units : op_units;
+
+	note_wait(&f->stats, now_ps - f->place[(size_t)i * f->topo.sockets + n].arrive_ps);
+	units(f, &r, first, skip == NONE ? end : skip, node->spared != 0);
+	if (skip != NONE)
+		units(f, &r, skip + 1, end, node->spared != 0);
+	if (r.resp_ps < r.x_ps)
+		r.resp_ps = r.x_ps; /* nobody to wait for */
+	f->stats.snoops += r.snooped;
+	f->stats.spared += node->spared - (skip != NONE && f->spared[skip]);
+	f->stats.node_busy_ps += r.x_ps - now_ps;
+	f->stats.sync_waits +=
+		op->sync && r.x_ps > begin + 2 * f->hw.dvm_snoop_part_ps * r.snooped;
+	node->free_ps = r.x_ps;
+	charge(f, n, op->cpu, n == home,
+	       op->sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);
+	if (!op->sync)
+		tell(f, n, op, now_ps, &r, skip);
+	if (n != home)
+		r.resp_ps += f->hw.dvm_socket_link_ps;
+	if (r.resp_ps > op->resp_ps)
+		op->resp_ps = r.resp_ps;
+	if (n == home && f->topo.sockets > 1) {
+		int ret = forward(f, i, begin, home);
+
+		if (ret)
+			return ret;
+	}
+	return --op->parts_left ? 0 : answered(f, i);
+}
+
+/* ---- events ---- */
+
+static int start_later(struct dvmi_fabric *f, uint32_t n)
+{
+	struct node *node = &f->nodes[n];
+
+	if (node->start_posted || node->ready.head == NONE)
+		return 0;
+	node->start_posted = true;
+	return post(f, node->free_ps, PRIO_START, DVMI_EV_FABRIC_START, 0, n, 0);
+}
+
+static int on_start(struct dvmi_fabric *f, uint32_t n, uint64_t now_ps)
+{
+	struct node *node = &f->nodes[n];
+	int ret = distribute(f, n, fifo_pop(f, &node->ready, n), now_ps);
+
+	node->start_posted = false;
+	return ret ? ret : start_later(f, n);
+}
+
+/* The request is in the node and will be served in its turn. */
+static int accept(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t now_ps)
+{
+	struct node *node = &f->nodes[n];
+	const struct op *op = &f->ops[i];
+
+	if (dvmi_cpu_socket(&f->topo, op->cpu) == n) {
+		node->entries++;
+		if (f->hw.dvm_early_comp && !op->sync) {
+			uint64_t t = now_ps + f->hw.dvm_comp_ps + cpu_hop_ps(f, op->cpu);
+			int ret = post(f, t, PRIO_COMP, DVMI_EV_FABRIC_COMP, op->cpu, n, i);
+
+			if (ret)
+				return ret;
+		}
+	}
+	if (node->ready.head == NONE && !node->start_posted && node->free_ps <= now_ps)
+		return distribute(f, n, i, now_ps);
+	fifo_push(f, &node->ready, n, i);
+	return start_later(f, n);
+}
+
+static int on_arrive(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t now_ps)
+{
+	struct node *node = &f->nodes[n];
+	bool home = dvmi_cpu_socket(&f->topo, f->ops[i].cpu) == n;
+
+	f->place[(size_t)i * f->topo.sockets + n].arrive_ps = now_ps;
+	/* A forwarded request has its entry at home; a second one could deadlock two sockets. */
+	if (home && node->entries >= f->hw.dvm_node_entries) {
+		f->stats.retries++;
+		fifo_push(f, &node->retry, n, i);
+		return 0;
+	}
+	return accept(f, n, i, now_ps);
+}
+
+static int on_done(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t now_ps)
+{
+	struct node *node = &f->nodes[n];
+	uint32_t next = fifo_pop(f, &node->retry, n);
+
+	node->entries--;
+	op_put(f, i);
+	return next == NONE ? 0 : accept(f, n, next, now_ps);
+}
+
+static int on_comp(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps)
+{
+	uint32_t cpu = f->ops[i].cpu;
+	struct cpu *c = &f->cpus[cpu];
+	bool sync = f->ops[i].sync;
+
+	op_put(f, i);
+	if (sync) {
+		c->pending = 0;
+	} else {
+		c->outstanding--;
+		if (c->wait == WAIT_OPS && !c->outstanding) {
+			c->wait = WAIT_SYNC;
+			f->stats.syncs++;
+			return request(f, cpu, now_ps, 0, true);
+		}
+		if (c->wait != WAIT_SLOT)
+			return 0;
+	}
+	cpu_state(f, cpu, WAIT_NONE, c->idle);
+	dvmi_evq_cpu_set(f->q, cpu, now_ps);
+	return 0;
+}
+
+int dvmi_fabric_message(struct dvmi_fabric *f, const struct dvmi_event *ev)
+{
+	uint32_t op = (uint32_t)ev->data;
+
+	switch (ev->kind) {
+	case DVMI_EV_FABRIC_ARRIVE:
+		return on_arrive(f, ev->who, op, ev->time_ps);
+	case DVMI_EV_FABRIC_START:
+		return on_start(f, ev->who, ev->time_ps);
+	case DVMI_EV_FABRIC_DONE:
+		return on_done(f, ev->who, op, ev->time_ps);
+	case DVMI_EV_FABRIC_COMP:
+		return on_comp(f, op, ev->time_ps);
+	default:
+		return -DVM_EINVAL;
+	}
+}
+
+/* ---- the PE's side ---- */
+
+int dvmi_fabric_tlbi(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+		     uint64_t *free_ps)
+{
+	struct cpu *c = &f->cpus[cpu];
+	uint64_t issued = now_ps + f->hw.tlbi_issue_broadcast_ps;
+	int ret;
+
+	if (c->outstanding >= f->hw.tlbi_post_depth) {
+		f->stats.issue_blocks++;
+		cpu_state(f, cpu, WAIT_SLOT, c->idle);
+		return DVMI_FABRIC_BLOCKED;
+	}
+	ret = request(f, cpu, issued, tag, false);
+	if (ret)
+		return ret;
+	c->outstanding++;
+	c->pending++;
+	f->stats.ops++;
+	*free_ps = issued;
+	return DVMI_FABRIC_DONE;
+}
+
+int dvmi_fabric_sync(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps)
+{
+	struct cpu *c = &f->cpus[cpu];
+	int ret;
+
+	if (!c->pending && !f->hw.dvm_idle_sync)
+		return DVMI_FABRIC_DONE;
+	/* gem5: a Sync goes out once the list of own Non-Syncs without Comp is empty. */
+	if (c->outstanding && !f->hw.dvm_early_comp) {
+		cpu_state(f, cpu, WAIT_OPS, c->idle);
+		return DVMI_FABRIC_BLOCKED;
+	}
+	ret = request(f, cpu, now_ps, 0, true);
+	if (ret)
+		return ret;
+	f->stats.syncs++;
+	cpu_state(f, cpu, WAIT_SYNC, c->idle);
+	return DVMI_FABRIC_BLOCKED;
+}
+
+bool dvmi_fabric_pending(const struct dvmi_fabric *f, uint32_t cpu)
+{
+	return f->cpus[cpu].pending != 0;
+}
+
+void dvmi_fabric_on_delivery(struct dvmi_fabric *f, dvmi_delivery_fn fn, void *arg)
+{
+	f->deliver = fn;
+	f->arg = arg;
+}
+
+void dvmi_fabric_get_stats(const struct dvmi_fabric *f, struct dvmi_fabric_stats *stats)
+{
+	*stats = f->stats;
+}
+
+const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f)
+{
+	return &f->topo;
+}
+
+/* ---- life ---- */
+
+static int tables(struct dvmi_fabric *f)
+{
+	uint32_t units = f->topo.cpus / f->unit_cpus, dies = f->topo.dies / f->topo.sockets;
+
+	f->nodes = dvmi_calloc(f->topo.sockets, sizeof(*f->nodes));
+	f->cpus = dvmi_calloc(f->topo.cpus, sizeof(*f->cpus));
+	f->cluster_running = dvmi_calloc(f->topo.clusters, sizeof(*f->cluster_running));
+	f->busy_ps = dvmi_calloc(units, sizeof(*f->busy_ps));
+	f->sync_free_ps = dvmi_calloc(units, sizeof(*f->sync_free_ps));
+	f->hop_ps = dvmi_calloc(units, sizeof(*f->hop_ps));
+	f->spared = dvmi_calloc(units, sizeof(*f->spared));
+	if (!f->nodes || !f->cpus || !f->cluster_running || !f->busy_ps || !f->sync_free_ps ||
+	    !f->hop_ps || !f->spared)
+		return -DVM_ENOMEM;
+	for (uint32_t n = 0; n < f->topo.sockets; n++)
+		f->nodes[n].ready.head = f->nodes[n].retry.head = NONE;
+	for (uint32_t c = 0; c < f->topo.cpus; c++)
+		f->cpus[c].idle = 1;
+	for (uint32_t u = 0; u < units; u++)
+		if (dvmi_cpu_die(&f->topo, u * f->unit_cpus) % dies)
+			f->hop_ps[u] = f->hw.dvm_die_link_ps;
+	if (f->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER)
+		for (uint32_t c = 0; c < f->topo.clusters; c++)
+			spare_cluster(f, c, true);
+	return 0;
+}
+
+int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric)
+{
+	struct dvmi_fabric *f = dvmi_zalloc(sizeof(*f));
+	int ret;
+
+	if (!f)
+		return -DVM_ENOMEM;
+	f->hw = *hw;
+	f->q = q;
+	f->op_free = NONE;
+	ret = dvmi_topology_init(&f->topo, hw);
+	if (!ret) {
+		f->unit_cpus = hw->dvm_snoop_unit == DVMI_SNOOP_CLUSTER ? f->topo.cluster_cpus
+									: f->topo.core_cpus;
+		f->socket_units = f->topo.socket_cpus / f->unit_cpus;
+		ret = tables(f);
+	}
+	if (ret) {
+		dvmi_fabric_free(f);
+		return ret;
+	}
+	*fabric = f;
+	return 0;
+}
+
+void dvmi_fabric_free(struct dvmi_fabric *f)
+{
+	if (!f)
+		return;
+	dvmi_free(f->nodes);
+	dvmi_free(f->cpus);
+	dvmi_free(f->cluster_running);
+	dvmi_free(f->busy_ps);
+	dvmi_free(f->sync_free_ps);
+	dvmi_free(f->hop_ps);
+	dvmi_free(f->spared);
+	dvmi_free(f->ops);
+	dvmi_free(f->place);
+	dvmi_free(f);
+}
