@@ -82,6 +82,9 @@ DVM_API const char *dvm_strerror(int code);
  */
 DVM_API const char *dvm_suggest(const char *word, const char *const *words);
 
+/** dvm_free() - free text that a function of this library handed over; NULL is legal. */
+DVM_API void dvm_free(void *ptr);
+
 /** dvm_version() - the version of the library that was linked, e.g. "0.1.0". */
 DVM_API const char *dvm_version(void);
 

@@ -66,6 +66,11 @@ void dvmi_free(void *ptr)
 	free(ptr);
 }
 
+void dvm_free(void *ptr)
+{
+	free(ptr);
+}
+
 int dvmi_grow(void **array, size_t *capacity, size_t need, size_t size)
 {
 	size_t cap = *capacity ? *capacity : 16;
