@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/model.h"
+
+#include <string.h>
+
+/* Rules that no single row of the table can say. Each: what must hold, whose fault, the sentence. */
+struct rule {
+	bool broken;
+	const char *path, *text;
+};
+
+static bool split_badly(uint64_t entries, uint64_t ways)
+{
+	return ways && (ways > entries || entries % ways);
+}
+
+/* In steps, as 16 * 16 * 4096 * 4096 * 8 is far from overflowing. */
+static bool too_many_cpus(const struct dvmi_hw *hw)
+{
+	return dvmi_hw_cpus(hw) > 4096;
+}
+
+static const char *blame(const struct dvm_model *m, const struct rule *rules, size_t count,
+			 size_t *index)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!rules[i].broken)
+			continue;
+		*index = dvmi_param_index(m, rules[i].path);
+		return rules[i].text;
+	}
+	return NULL;
+}
+
+static const char *check_hw(const struct dvm_model *m, size_t *index)
+{
+	const struct dvmi_hw *hw = &m->hw;
+	const struct rule rules[] = {
+		{ too_many_cpus(hw), "topology.cores",
+		  "sockets * dies * clusters * cores * threads is more than 4096 CPUs" },
+		{ split_badly(hw->tlb_l1i_entries, hw->tlb_l1i_ways), "tlb.l1i_ways",
+		  "l1i_entries is not a multiple of l1i_ways" },
+		{ split_badly(hw->tlb_l1d_entries, hw->tlb_l1d_ways), "tlb.l1d_ways",
+		  "l1d_entries is not a multiple of l1d_ways" },
+		{ split_badly(hw->tlb_l2_entries, hw->tlb_l2_ways), "tlb.l2_ways",
+		  "l2_entries is not a multiple of l2_ways" },
+		{ hw->feature_asid_bits != 8 && hw->feature_asid_bits != 16, "feature.asid_bits",
+		  "an ASID has 8 or 16 bits" },
+	};
+
+	return blame(m, rules, sizeof(rules) / sizeof(rules[0]), index);
+}
+
+static const char *check_kernel(const struct dvm_model *m, size_t *index)
+{
+	const struct dvmi_kernel_cfg *k = &m->kernel;
+	uint64_t page = k->page_bytes;
+	const struct rule rules[] = {
+		{ page != 4096 && page != 16384 && page != 65536, "page_bytes",
+		  "a page has 4096, 16384 or 65536 bytes" },
+		/* Arm ARM: FEAT_LPA2 is about the 4 KiB and 16 KiB granules. */
+		{ k->lpa2 && page == 65536, "lpa2", "LPA2 is for pages of 4096 or 16384 bytes" },
+		{ k->preempt >= DVMI_PREEMPT_LAZY && !k->preempt_count, "preempt_count",
+		  "the lazy, full and rt models count preemption" },
+		{ k->vm == DVMI_VM_NATIVE && k->vm_fb, "vm_fb",
+		  "HCR_EL2.FB acts on guests; set vm to \"guest\" or vm_fb to false" },
+		{ k->vm == DVMI_VM_NATIVE && k->vm_bsu != DVMI_BSU_NONE, "vm_bsu",
+		  "HCR_EL2.BSU acts on guests; set vm to \"guest\" or vm_bsu to \"none\"" },
+		{ k->version % 100 > 40, "version", "a version is major*100 + minor: 6.12 is 612" },
+	};
+
+	return blame(m, rules, sizeof(rules) / sizeof(rules[0]), index);
+}
+
+const char *dvmi_model_contradiction(const struct dvm_model *m, size_t *index)
+{
+	return m->kind == DVM_MODEL_HW ? check_hw(m, index) : check_kernel(m, index);
+}
