@@ -279,10 +279,11 @@ struct dvmi_insn {
 struct dvmi_word {
 	char name[DVMI_NAME]; /* without its base */
 	uint64_t init;	      /* value in a new mm, task or at boot; masks: 0 empty, 1 all CPUs */
+	uint8_t init_const;   /* 1 + index in consts when it was written by name, else 0 */
 	uint8_t base;	      /* DVMI_BASE_GLOBAL, _MM, _CPU or _TASK */
 	uint8_t mask;	      /* one bit per possible CPU instead of 64 bits */
 	uint8_t kernel;	      /* the kernel keeps it; a program may only read it (mm.mm_users) */
-	uint32_t line;
+	uint32_t line, column;
 };
 
 struct dvmi_label {
@@ -294,10 +295,12 @@ struct dvmi_label {
 struct dvmi_const {
 	char name[DVMI_NAME];
 	uint64_t value;
+	uint8_t builtin; /* KIND_MM and the like: known without a declaration */
+	uint32_t line, column;
 };
 
 struct dvmi_program {
-	char *name, *summary, *source; /* never NULL; summary and source may be empty */
+	char *name, *summary, *source; /* never NULL, may be empty; several sources: one a line */
 	char *text;		       /* exact source it was read from */
 	size_t text_len;
 	uint64_t hash; /* of text, dvmi_hash_bytes() */
