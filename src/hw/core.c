@@ -7,12 +7,11 @@
 
 int dvmi_core_init(struct dvmi_core *core, const struct dvmi_hw *hw, struct dvmi_fabric *fabric)
 {
-	struct dvmi_core_cpu *cpus =
-		dvmi_calloc(dvmi_fabric_topology(fabric)->cpus, sizeof(*cpus));
+	struct dvmi_core_cpu *cpus = dvmi_calloc(dvmi_fabric_topology(fabric)->cpus, sizeof(*cpus));
 
 	if (!cpus)
 		return -DVM_ENOMEM;
-	*core = (struct dvmi_core){ hw, fabric, cpus };
+	*core = (struct dvmi_core){hw, fabric, cpus};
 	return 0;
 }
 

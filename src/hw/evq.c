@@ -135,13 +135,13 @@ int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
 	if (q->messages && q->heap[0].time_ps <= q->cpu_ps[cpu]) {
 		const struct dvmi_message *m = &q->heap[0];
 
-		*ev = (struct dvmi_event){ m->time_ps, m->kind, m->who, m->data };
+		*ev = (struct dvmi_event){m->time_ps, m->kind, m->who, m->data};
 		heap_remove_first(q);
 		return 1;
 	}
 	if (q->cpu_ps[cpu] == DVMI_NEVER)
 		return 0;
-	*ev = (struct dvmi_event){ q->cpu_ps[cpu], DVMI_EV_CPU, cpu, 0 };
+	*ev = (struct dvmi_event){q->cpu_ps[cpu], DVMI_EV_CPU, cpu, 0};
 	dvmi_evq_cpu_set(q, cpu, DVMI_NEVER);
 	return 1;
 }

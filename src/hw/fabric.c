@@ -86,8 +86,8 @@ static int op_new(struct dvmi_fabric *f, uint32_t cpu, uint64_t tag, bool sync, 
 	} else {
 		f->op_free = f->ops[i].cpu;
 	}
-	f->ops[i] = (struct op){ .tag = tag, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync,
-				 .refs = 2 };
+	f->ops[i] = (struct op){
+		.tag = tag, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync, .refs = 2};
 	*index = i;
 	return 0;
 }
@@ -121,8 +121,8 @@ static uint32_t fifo_pop(struct dvmi_fabric *f, struct fifo *fifo, uint32_t node
 	return i;
 }
 
-static int post(struct dvmi_fabric *f, uint64_t time_ps, uint32_t prio, uint32_t kind,
-		uint32_t cpu, uint32_t node, uint32_t op)
+static int post(struct dvmi_fabric *f, uint64_t time_ps, uint32_t prio, uint32_t kind, uint32_t cpu,
+		uint32_t node, uint32_t op)
 {
 	/* Equal times: by kind of message, then by CPU, so that the order is a rule. */
 	return dvmi_evq_post(f->q, time_ps, prio << 16 | cpu, kind, node, op);
@@ -370,7 +370,7 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	uint32_t first = n * f->socket_units, end = first + f->socket_units;
 	uint32_t skip = n == home ? op->cpu / f->unit_cpus : NONE;
 	uint64_t begin = now_ps + (op->sync ? f->hw.dvm_node_sync_ps : f->hw.dvm_node_op_ps);
-	struct round r = { .x_ps = begin };
+	struct round r = {.x_ps = begin};
 	void (*units)(struct dvmi_fabric *, struct round *, uint32_t, uint32_t, bool) =
 		op->sync ? sync_units : op_units;
 
@@ -383,8 +383,7 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	f->stats.snoops += r.snooped;
 	f->stats.spared += node->spared - (skip != NONE && f->spared[skip]);
 	f->stats.node_busy_ps += r.x_ps - now_ps;
-	f->stats.sync_waits +=
-		op->sync && r.x_ps > begin + 2 * f->hw.dvm_snoop_part_ps * r.snooped;
+	f->stats.sync_waits += op->sync && r.x_ps > begin + 2 * f->hw.dvm_snoop_part_ps * r.snooped;
 	node->free_ps = r.x_ps;
 	charge(f, n, op->cpu, n == home,
 	       op->sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);

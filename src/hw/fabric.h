@@ -64,11 +64,11 @@ int dvmi_fabric_message(struct dvmi_fabric *f, const struct dvmi_event *ev);
  */
 struct dvmi_delivery {
 	uint64_t tag;
-	uint64_t start_ps;		 /* the node begins */
-	uint64_t first_ps, last_ps;	 /* the first and last time at which it takes effect */
-	uint32_t from;			 /* the CPU that issued it */
+	uint64_t start_ps;	    /* the node begins */
+	uint64_t first_ps, last_ps; /* the first and last time at which it takes effect */
+	uint32_t from;		    /* the CPU that issued it */
 	uint32_t first_cpu, end_cpu;
-	uint32_t skip_unit;		 /* private: the unit not snooped, UINT32_MAX if none */
+	uint32_t skip_unit; /* private: the unit not snooped, UINT32_MAX if none */
 };
 
 typedef void (*dvmi_delivery_fn)(void *arg, const struct dvmi_fabric *f,

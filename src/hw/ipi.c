@@ -27,7 +27,7 @@ struct dvmi_ipi_times dvmi_ipi_send(struct dvmi_ipi *ipi, uint64_t now_ps, const
 				    uint32_t n, uint64_t *arrive_ps)
 {
 	const struct dvmi_hw *hw = ipi->hw;
-	struct dvmi_ipi_times times = { now_ps, now_ps };
+	struct dvmi_ipi_times times = {now_ps, now_ps};
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t cpu = targets[i];

@@ -68,8 +68,8 @@ static uint32_t sharers_in(const struct dvmi_line *line, const struct dvmi_topol
 static uint32_t sharers_within(const struct dvmi_line *line, const struct dvmi_topology *topo,
 			       uint32_t core, enum dvmi_distance distance)
 {
-	const uint32_t cpus[] = { topo->core_cpus, topo->cluster_cpus, topo->die_cpus,
-				  topo->socket_cpus, topo->cpus };
+	const uint32_t cpus[] = {topo->core_cpus, topo->cluster_cpus, topo->die_cpus,
+				 topo->socket_cpus, topo->cpus};
 	uint32_t n = cpus[distance] / topo->core_cpus, first = core - core % n;
 
 	return sharers_in(line, topo, first, first + n);

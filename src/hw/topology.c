@@ -5,8 +5,8 @@
 
 int dvmi_topology_init(struct dvmi_topology *topo, const struct dvmi_hw *hw)
 {
-	const uint64_t parts[] = { hw->topology_threads, hw->topology_cores, hw->topology_clusters,
-				   hw->topology_dies, hw->topology_sockets };
+	const uint64_t parts[] = {hw->topology_threads, hw->topology_cores, hw->topology_clusters,
+				  hw->topology_dies, hw->topology_sockets};
 	uint32_t cpus[5];
 	uint64_t n = 1;
 

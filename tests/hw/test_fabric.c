@@ -40,7 +40,7 @@ static uint64_t flush(struct dvmi_core *core, struct dvmi_evq *q, uint32_t cpu, 
 
 static const struct {
 	unsigned cores, ops;
-} single[] = { { 2, 1 }, { 8, 1 }, { 8, 3 }, { 80, 1 }, { 80, 16 } };
+} single[] = {{2, 1}, {8, 1}, {8, 3}, {80, 1}, {80, 16}};
 
 /* n ops pipelined at the issue rate, then the last one's R_op, then R_sync, then the DSB's own. */
 START_TEST(one_issuer_is_issue_then_round_then_sync)
