@@ -58,7 +58,7 @@ extern "C" {
  *                         this CPU; with flag TIME, @amount is nanoseconds instead
  * @DVM_TRACE_SLEEP:       the CPU is idle for @amount nanoseconds: a timer, a device, or an unknown
  *                         waker; flag INFERRED
- * @DVM_TRACE_OP_BEGIN:    @task begins operation @op on @mm, [@va, @va + @amount) bytes
+ * @DVM_TRACE_OP_BEGIN:    @task begins operation @op on @mm, [@va, @va + @amount) bytes; flag MODELLED
  * @DVM_TRACE_OP_END:      the operation of the last OP_BEGIN of @task ends; flag INFERRED when the
  *                         source does not record ends
  * @DVM_TRACE_FLUSH:       @task asks for a flush of @mm: @request, @amount pages from @va,
@@ -104,6 +104,8 @@ enum dvm_trace_flag {
 	DVM_TRACE_F_FREED_TABLES = 1 << 9,
 	DVM_TRACE_F_FOREIGN = 1 << 10, /* asked for by a task that does not own the mm */
 	DVM_TRACE_F_FULLMM = 1 << 11,  /* the whole address space goes away (exit, exec) */
+	DVM_TRACE_F_MODELLED = 1 << 12, /* OP_BEGIN: its work is not in RUN records; the part's
+					   kernel costs are charged for it */
 };
 
 /** enum dvm_trace_request - what a FLUSH asks for. KERNEL and ALL belong to no mm. */

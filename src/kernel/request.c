@@ -34,12 +34,12 @@ void dvmi_expand(struct dvmi_expansion *x, const struct dvmi_request *request,
 	x->request = *request;
 	x->rules = *rules;
 	x->addr = request->start;
-	x->scale = 3;
+	x->scale = rules->ascending ? 0 : 3;
 }
 
 static void single(struct dvmi_expansion *x, struct dvmi_tlbi_op *op)
 {
-	op->form = DVMI_TLBI_VA;
+	op->form = DVMI_FORM_VA;
 	op->start = x->addr;
 	op->pages = 1;
 	/* Single-address operations carry the hint only with FEAT_TTL. */
@@ -48,16 +48,17 @@ static void single(struct dvmi_expansion *x, struct dvmi_tlbi_op *op)
 	x->addr += UINT64_C(1) << x->request.stride_shift;
 }
 
-/* One turn of the kernel's loop, scale 3 down to 0; false when this scale has nothing to do. */
+/* One turn of the kernel's loop over scales; false when this scale has nothing to do. */
 static bool ranged(struct dvmi_expansion *x, uint64_t pages, struct dvmi_tlbi_op *op)
 {
 	unsigned shift = (unsigned)(5 * x->scale + 1);
-	uint64_t num = pages >> shift;
+	/* Upwards, higher bits are left to higher scales; downwards they are gone already. */
+	uint64_t num = x->rules.ascending ? pages >> shift & 31 : pages >> shift;
 
-	x->scale--;
+	x->scale += x->rules.ascending ? 1 : -1;
 	if (!num)
 		return false;
-	op->form = DVMI_TLBI_RANGE;
+	op->form = DVMI_FORM_RANGE;
 	op->start = x->addr;
 	op->pages = num << shift;
 	/* Range operations have no code for level 0: it is written as "any level". */
@@ -73,7 +74,8 @@ static bool next_in_range(struct dvmi_expansion *x, struct dvmi_tlbi_op *op)
 		uint64_t pages = (x->request.end - x->addr) >> x->rules.page_shift;
 		bool aligned = !x->rules.lpa2 || !(x->addr & 0xffff);
 
-		if (!x->rules.range || pages == 1 || !aligned) {
+		if (!x->rules.range || pages == 1 || !aligned ||
+		    (x->rules.ascending && pages % 2)) {
 			single(x, op);
 			return true;
 		}
@@ -98,7 +100,7 @@ bool dvmi_expand_next(struct dvmi_expansion *x, struct dvmi_tlbi_op *op)
 		if (x->done)
 			return false;
 		x->done = true;
-		op->form = DVMI_TLBI_ASID;
+		op->form = DVMI_FORM_ASID;
 		op->leaf = false;
 		op->level = DVMI_LEVEL_UNKNOWN;
 	} else if (!next_in_range(x, op)) {

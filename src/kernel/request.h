@@ -7,7 +7,7 @@
 
 /*
  * From a flush request to the TLBI operations that arm64 Linux issues for it.
- * Source: arch/arm64/include/asm/tlbflush.h, 6.9 to 7.x (loop of commit e2768b798a19).
+ * Source: arch/arm64/include/asm/tlbflush.h; 6.9 to 7.x has the loop of commit e2768b798a19.
  */
 
 enum dvmi_request_kind {
@@ -42,6 +42,7 @@ struct dvmi_request {
 struct dvmi_flush_rules {
 	unsigned page_shift;
 	bool range;                 /* FEAT_TLBIRANGE is there and used */
+	bool ascending;             /* the loop before 6.9: an odd page first, then scale 0 to 3 */
 	bool ttl;                   /* FEAT_TTL */
 	bool kpti;                  /* every user operation twice: ASID and ASID | 1 */
 	bool lpa2;                  /* range operations need 64 KiB alignment */
@@ -49,15 +50,15 @@ struct dvmi_flush_rules {
 	uint64_t range_limit_pages; /* with them: above this, the whole ASID */
 };
 
-enum dvmi_tlbi_form {
-	DVMI_TLBI_VA,
-	DVMI_TLBI_RANGE,
-	DVMI_TLBI_ASID,
-	DVMI_TLBI_VMALL,
+enum dvmi_op_form {
+	DVMI_FORM_VA,
+	DVMI_FORM_RANGE,
+	DVMI_FORM_ASID,
+	DVMI_FORM_VMALL,
 };
 
 struct dvmi_tlbi_op {
-	enum dvmi_tlbi_form form;
+	enum dvmi_op_form form;
 	bool leaf;
 	bool user_twin;   /* the second operation under KPTI, for ASID | 1 */
 	unsigned level;   /* the TTL hint, or DVMI_LEVEL_UNKNOWN */

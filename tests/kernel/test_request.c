@@ -99,7 +99,7 @@ START_TEST(page_flush_is_one_leaf_operation)
 	dvmi_request_normalise(&q, &r);
 	dvmi_expand(&x, &q, &r);
 	ck_assert(dvmi_expand_next(&x, &op));
-	ck_assert_uint_eq(op.form, DVMI_TLBI_VA);
+	ck_assert_uint_eq(op.form, DVMI_FORM_VA);
 	ck_assert(op.leaf && !op.user_twin);
 	ck_assert_uint_eq(op.start, 0x123000);
 	ck_assert_uint_eq(op.level, 3);
@@ -119,6 +119,34 @@ START_TEST(lpa2_worst_case_is_twenty_operations)
 	q.end = 0x10000 + ((((1u << 16) | (1u << 11) | (1u << 6) | 2u) + 1ull) << 12);
 	dvmi_request_normalise(&q, &r);
 	ck_assert_uint_eq(dvmi_request_ops(&q, &r), 20);
+}
+END_TEST
+
+/* Before 6.9: the odd page first, then 2, 64, 2048 pages and so on (tlbflush.h of 5.10 to 6.8). */
+START_TEST(old_loop_goes_up_from_an_odd_page)
+{
+	static const struct {
+		uint64_t page, pages;
+		unsigned form;
+	} ops[] = {
+		{ 0, 1, DVMI_FORM_VA },
+		{ 1, 62, DVMI_FORM_RANGE },
+		{ 63, 448, DVMI_FORM_RANGE },
+	};
+	struct dvmi_flush_rules r = rules(true, false);
+	struct dvmi_request q = range(0, 511);
+	struct dvmi_expansion x;
+	struct dvmi_tlbi_op op;
+
+	r.ascending = true;
+	dvmi_expand(&x, &q, &r);
+	for (size_t i = 0; i < 3; i++) {
+		ck_assert(dvmi_expand_next(&x, &op));
+		ck_assert_uint_eq(op.form, ops[i].form);
+		ck_assert_uint_eq(op.start >> 12, ops[i].page);
+		ck_assert_uint_eq(op.pages, ops[i].pages);
+	}
+	ck_assert(!dvmi_expand_next(&x, &op));
 }
 END_TEST
 
@@ -163,7 +191,10 @@ START_TEST(operations_cover_the_range_once_and_in_order)
 		struct dvmi_tlbi_op op;
 		uint64_t at = q.start, n = 0;
 
-		r.lpa2 = i & 2;
+		r.ascending = i & 4;
+		r.lpa2 = i & 2 && !r.ascending; /* LPA2 came with the new loop */
+		if (r.ascending && q.end - q.start > UINT64_C(2097151) << 12)
+			continue; /* 31 << 16 pages are the old loop's largest block */
 		dvmi_expand(&x, &q, &r);
 		while (dvmi_expand_next(&x, &op)) {
 			ck_assert_uint_eq(op.start, at);
@@ -188,6 +219,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, ends_are_rounded_to_the_stride);
 	tcase_add_test(tc, page_flush_is_one_leaf_operation);
 	tcase_add_test(tc, lpa2_worst_case_is_twenty_operations);
+	tcase_add_test(tc, old_loop_goes_up_from_an_odd_page);
 	tcase_add_loop_test(tc, level_hint_is_written_as_the_form_allows, 0,
 			    sizeof(hints) / sizeof(hints[0]));
 	tcase_add_test(tc, operations_cover_the_range_once_and_in_order);

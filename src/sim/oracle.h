@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMI_SIM_ORACLE_H
+#define DVMI_SIM_ORACLE_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The oracle: has any CPU used a translation after a flush of it completed?
+ *
+ * Per address space it keeps the CPUs that may hold translations (those that installed it, since
+ * their entries were last removed). A flush takes that set as it begins. Its TLBIs cover CPUs: a
+ * local one the issuing CPU, a broadcast all, an IPI its targets; but only once a DSB of sufficient
+ * type and domain, executed after them by the same CPU, has completed (Arm ARM DDI 0487, "Ordering
+ * and completion of TLB maintenance instructions"). CPUs that the set names and that are not covered
+ * when the flush returns are stale for that address space, and the next instruction of it there
+ * stops the run.
+ *
+ * It knows sets of CPUs, not of pages: where a trace carries no accesses, running the address space
+ * counts as using whatever a CPU may hold. That is what speculation permits (entries may be used at
+ * any time), so it never excuses a strategy, and a strategy that covers the set never trips it.
+ */
+struct dvmi_oracle;
+
+/* A flush in flight, or one whose completion was left to a later barrier (NOSYNC). */
+struct dvmi_oracle_flush;
+
+int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle);
+void dvmi_oracle_free(struct dvmi_oracle *oracle);
+
+/* @mm is installed on @cpu (TTBR0 written): it may hold translations from now on. */
+void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm);
+/* @cpu removed everything from its TLB. */
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu);
+
+/*
+ * @mm's page tables changed and a flush begins. @checked is false for requests that need no
+ * completion (young-clear) or whose staleness is harmless (the PTE became more permissive).
+ */
+struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,
+					    bool whole_asid, uint64_t record);
+/* TLBIs were issued on @cpu for @f; they cover once a DSB there completes. */
+void dvmi_oracle_local(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
+void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
+/* @target handled an IPI: its local TLBI and DSB are done. */
+void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target);
+/* A full-access DSB completed on @cpu; @inner: its domain is inner shareable or wider. */
+void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner);
+/*
+ * The flush returned to its caller. @deferred: a later dvmi_oracle_batch() completes it, so it is
+ * kept; otherwise it is judged and released.
+ */
+void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, bool deferred);
+/* The owner of deferred flushes (a task) is told that all of them are complete. */
+void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner);
+void dvmi_oracle_defer(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, uint32_t owner);
+
+/* Instructions of @mm run on @cpu: 0, or -DVM_EUNSAFE with the sentence filled in. */
+int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err);
+
+/* CPUs @mm was ever installed on. */
+unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm);
+/* Allocation failed somewhere above; checked once, at the end. */
+bool dvmi_oracle_failed(const struct dvmi_oracle *o);
+
+#endif

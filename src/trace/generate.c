@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace/generate.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/suggest.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHERE "workload"
+#define PARAMS_MAX 16
+#define NAME_MAX_LEN 63
+
+static const struct dvmi_generator *const generators[] = {
+	&dvmi_gen_fork,	 &dvmi_gen_mmap,	   &dvmi_gen_mprotect,
+	&dvmi_gen_redis, &dvmi_gen_tlb_shootdown,
+};
+#define GENERATORS (sizeof(generators) / sizeof(generators[0]))
+
+const struct dvm_workload_info *dvm_workload_get(size_t index)
+{
+	return index < GENERATORS ? &generators[index]->info : NULL;
+}
+
+/* ---- the verbs ---- */
+
+static void put(struct dvmi_gen *g, const struct dvm_trace_record *r)
+{
+	if (!g->ret)
+		g->ret = dvm_trace_append(g->trace, r, 1, g->err);
+}
+
+static struct dvm_trace_record record(unsigned kind, const struct dvmi_gen_task *t)
+{
+	return (struct dvm_trace_record){ .kind = (uint8_t)kind, .cpu = t->cpu, .task = t->task };
+}
+
+static struct dvmi_gen_task birth(struct dvmi_gen *g, uint16_t on, uint16_t cpu,
+				  const struct dvmi_gen_task *parent, uint16_t flags)
+{
+	struct dvmi_gen_task t = { ++g->next_task, ++g->next_mm, cpu };
+	struct dvm_trace_record mm = { .kind = DVM_TRACE_MM_NEW, .cpu = on, .mm = t.mm,
+				       .id = parent ? parent->mm : 0, .flags = flags };
+	struct dvm_trace_record task = { .kind = DVM_TRACE_TASK_NEW, .cpu = on, .task = t.task,
+					 .mm = t.mm, .id = parent ? parent->task : 0,
+					 .flags = flags };
+
+	put(g, &mm);
+	put(g, &task);
+	return t;
+}
+
+struct dvmi_gen_task dvmi_gen_process(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
+				      uint16_t cpu)
+{
+	return birth(g, parent->cpu, cpu, parent, 0);
+}
+
+struct dvmi_gen_task dvmi_gen_initial(struct dvmi_gen *g, uint16_t cpu)
+{
+	struct dvmi_gen_task t = birth(g, cpu, cpu, NULL, DVM_TRACE_F_INITIAL);
+	struct dvm_trace_record on = record(DVM_TRACE_SWITCH, &t);
+
+	on.mm = t.mm;
+	on.flags = DVM_TRACE_F_INITIAL;
+	put(g, &on);
+	return t;
+}
+
+void dvmi_gen_run(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_RUN, t);
+
+	r.flags = DVM_TRACE_F_TIME;
+	r.amount = ns;
+	if (ns)
+		put(g, &r);
+}
+
+void dvmi_gen_switch(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t wake)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_SWITCH, t);
+
+	r.mm = t->mm;
+	r.id = wake;
+	put(g, &r);
+}
+
+void dvmi_gen_idle(struct dvmi_gen *g, uint16_t cpu)
+{
+	struct dvm_trace_record r = { .kind = DVM_TRACE_SWITCH, .cpu = cpu };
+
+	put(g, &r);
+}
+
+uint32_t dvmi_gen_wake(struct dvmi_gen *g, const struct dvmi_gen_task *t,
+		       const struct dvmi_gen_task *target)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_WAKE, t);
+
+	r.task = target->task;
+	r.target = target->cpu;
+	r.id = ++g->next_wake;
+	put(g, &r);
+	return r.id;
+}
+
+void dvmi_gen_op_begin(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
+		       uint64_t pages)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_OP_BEGIN, t);
+
+	r.mm = t->mm;
+	r.op = (uint8_t)op;
+	r.va = va;
+	r.amount = pages * g->page_bytes;
+	r.flags = DVM_TRACE_F_MODELLED;
+	put(g, &r);
+}
+
+void dvmi_gen_op_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_OP_END, t);
+
+	r.mm = t->mm;
+	r.op = (uint8_t)op;
+	put(g, &r);
+}
+
+static struct dvm_trace_record flush(const struct dvmi_gen_task *t, unsigned request, unsigned op)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_FLUSH, t);
+
+	r.mm = t->mm;
+	r.request = (uint8_t)request;
+	r.op = (uint8_t)op;
+	r.level = DVM_TRACE_LEVEL_UNKNOWN;
+	return r;
+}
+
+void dvmi_gen_flush_mm(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op,
+		       unsigned flags)
+{
+	struct dvm_trace_record r = flush(t, DVM_TRACE_REQ_ASID, op);
+
+	r.flags = (uint16_t)flags;
+	put(g, &r);
+}
+
+/* A last-level flush of @pages pages from @va. */
+static void flush_pages(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned request,
+			unsigned op, uint64_t va, uint64_t pages)
+{
+	struct dvm_trace_record r = flush(t, request, op);
+
+	r.va = va;
+	r.amount = pages;
+	r.stride_shift = (uint8_t)__builtin_ctzll(g->page_bytes);
+	r.level = 3;
+	r.flags = DVM_TRACE_F_LEAF;
+	put(g, &r);
+}
+
+void dvmi_gen_range_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
+		       uint64_t pages)
+{
+	dvmi_gen_op_begin(g, t, op, va, pages);
+	flush_pages(g, t, DVM_TRACE_REQ_RANGE, op, va, pages);
+	dvmi_gen_op_end(g, t, op);
+}
+
+void dvmi_gen_fault(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va)
+{
+	dvmi_gen_op_begin(g, t, op, va, 1);
+	if (op != DVM_TRACE_OP_FAULT_ANON)
+		flush_pages(g, t, DVM_TRACE_REQ_PAGE, op, va, 1);
+	dvmi_gen_op_end(g, t, op);
+}
+
+void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t pages)
+{
+	struct dvm_trace_record mm = record(DVM_TRACE_MM_EXIT, t);
+	struct dvm_trace_record task = record(DVM_TRACE_TASK_EXIT, t);
+
+	dvmi_gen_op_begin(g, t, DVM_TRACE_OP_EXIT, 0, pages);
+	dvmi_gen_flush_mm(g, t, DVM_TRACE_OP_EXIT, DVM_TRACE_F_FREED_TABLES | DVM_TRACE_F_FULLMM);
+	dvmi_gen_op_end(g, t, DVM_TRACE_OP_EXIT);
+	mm.task = 0;
+	mm.mm = t->mm;
+	put(g, &mm);
+	put(g, &task);
+}
+
+void dvmi_gen_mark(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mark)
+{
+	struct dvm_trace_record r = record(DVM_TRACE_MARK, t);
+
+	r.id = mark;
+	r.amount = 1;
+	put(g, &r);
+}
+
+/* ---- "NAME:param=value,..." ---- */
+
+static const char *generator_name(const void *arg, size_t i)
+{
+	(void)arg;
+	return i < GENERATORS ? generators[i]->info.name : NULL;
+}
+
+static const char *param_name(const void *arg, size_t i)
+{
+	return ((const struct dvm_workload_param *)arg)[i].name;
+}
+
+static const struct dvmi_generator *find(const char *name, struct dvm_error *err)
+{
+	const char *near;
+
+	for (size_t i = 0; i < GENERATORS; i++)
+		if (!strcmp(generators[i]->info.name, name))
+			return generators[i];
+	near = dvmi_suggest(name, generator_name, NULL);
+	dvmi_error(err, DVM_ENOENT, WHERE, "no generator is called \"%s\"%s%s%s", name,
+		   near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+	return NULL;
+}
+
+static int set_param(const struct dvmi_generator *gen, char *text, uint64_t *values,
+		     struct dvm_error *err)
+{
+	const struct dvm_workload_param *p = gen->info.params;
+	char *eq = strchr(text, '='), *end = NULL;
+	const char *near;
+	uint64_t n;
+
+	if (!eq || !eq[1])
+		return dvmi_error(err, DVM_EFORMAT, WHERE, "\"%s\": write param=value", text);
+	*eq = '\0';
+	for (size_t i = 0; p[i].name; i++) {
+		if (strcmp(p[i].name, text) != 0)
+			continue;
+		n = strtoull(eq + 1, &end, 10);
+		if (eq[1] < '0' || eq[1] > '9' || *end || n < p[i].min || n > p[i].max)
+			return dvmi_error(err, DVM_EFORMAT, WHERE,
+					  "%s: \"%s\" is not a whole number from %" PRIu64
+					  " to %" PRIu64, text, eq + 1, p[i].min, p[i].max);
+		values[i] = n;
+		return 0;
+	}
+	near = dvmi_suggest(text, param_name, p);
+	return dvmi_error(err, DVM_EFORMAT, WHERE, "%s has no parameter \"%s\"%s%s%s",
+			  gen->info.name, text, near ? "; did you mean \"" : "", near ? near : "",
+			  near ? "\"?" : "");
+}
+
+static int parse(const char *spec, const struct dvmi_generator **gen, uint64_t *values,
+		 struct dvm_error *err)
+{
+	char name[NAME_MAX_LEN + 1], *text, *save = NULL;
+	size_t len = strcspn(spec, ":");
+	int ret = 0;
+
+	if (len > NAME_MAX_LEN)
+		return dvmi_error(err, DVM_ENOENT, WHERE, "no generator has so long a name");
+	memcpy(name, spec, len);
+	name[len] = '\0';
+	*gen = find(name, err);
+	if (!*gen)
+		return -DVM_ENOENT;
+	for (size_t i = 0; (*gen)->info.params[i].name; i++)
+		values[i] = (*gen)->info.params[i].value;
+	text = dvmi_strdup(spec[len] ? spec + len + 1 : "");
+	if (!text)
+		return dvmi_error_nomem(err);
+	for (char *word = strtok_r(text, ",", &save); word && !ret;
+	     word = strtok_r(NULL, ",", &save))
+		ret = set_param(*gen, word, values, err);
+	dvmi_free(text);
+	return ret;
+}
+
+static int header(const struct dvmi_generator *gen, const uint64_t *values, char **text,
+		  struct dvm_error *err)
+{
+	uint64_t ncpus = gen->ncpus ? gen->ncpus : values[0];
+	struct dvmi_buf b = { 0 };
+
+	dvmi_buf_printf(&b, "{\"format\":\"dvmsim.trace/1\",\"source\":\"generator %s",
+			gen->info.name);
+	for (size_t i = 0; gen->info.params[i].name; i++)
+		dvmi_buf_printf(&b, "%c%s=%" PRIu64, i ? ',' : ':', gen->info.params[i].name,
+				values[i]);
+	dvmi_buf_printf(&b,
+			"\",\"ncpus\":%" PRIu64 ",\"page_bytes\":4096,\"va_bits\":48,"
+			"\"clock\":\"none: the workload has order, not times\",\"marks\":%s}",
+			ncpus, gen->marks);
+	return dvmi_buf_take(&b, text) ? dvmi_error_nomem(err) : 0;
+}
+
+int dvm_workload_generate(const char *spec, uint64_t seed, struct dvm_trace **trace,
+			  struct dvm_error *err)
+{
+	uint64_t values[PARAMS_MAX];
+	const struct dvmi_generator *gen = NULL;
+	struct dvmi_gen g = { .values = values, .page_bytes = 4096, .err = err };
+	char *text;
+	int ret = parse(spec, &gen, values, err);
+
+	if (ret)
+		return ret;
+	ret = header(gen, values, &text, err);
+	if (ret)
+		return ret;
+	ret = dvm_trace_new(text, &g.trace, err);
+	dvmi_free(text);
+	if (ret)
+		return ret;
+	dvmi_rng_init(&g.rng, seed, 1);
+	gen->write(&g);
+	if (g.ret) {
+		dvm_trace_free(g.trace);
+		return g.ret;
+	}
+	*trace = g.trace;
+	return 0;
+}
