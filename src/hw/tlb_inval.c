@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "hw/tlb_impl.h"
+
+#define VA_UPPER (UINT64_C(1) << 55)
+#define VA_MASK ((UINT64_C(1) << 48) - 1)
+
+/* The VA forms: addresses, and what level the TTL hint leaves. */
+static void va_form(struct tlb_op *op, const struct dvmi_granule *g, const struct dvmi_inval *inval)
+{
+	unsigned unit = g->bits - 12u;
+	uint64_t granule = (inval->va & VA_MASK) >> g->bits, end = (KEY_VA >> unit) + 1;
+	uint64_t pages = inval->pages ? inval->pages : 1;
+	int hint = inval->ttl;
+
+	if (hint >= 0 && !(g->ttl_levels >> hint & 1))
+		hint = DVMI_TTL_NONE;
+	if (pages > end - granule)
+		pages = end - granule;
+	op->first = granule << unit;
+	op->last = ((granule + pages) << unit) - 1;
+	op->leaf_classes = 0;
+	for (unsigned c = 1; c <= g->classes; c++)
+		if (hint < 0 || g->cls[c].level == hint)
+			op->leaf_classes |= (uint8_t)(1u << c);
+	op->walk_classes = 0;
+	for (int level = g->start_level; level < 3 && !inval->leaf_only; level++)
+		if (hint < 0 || level < hint)
+			op->walk_classes |= (uint8_t)(2u << level);
+	op->fixed = KEY_VMID | KEY_UPPER;
+	if (inval->va & VA_UPPER)
+		op->want |= KEY_UPPER;
+}
+
+int tlb_op_init(struct tlb_op *op, const struct dvmi_granule *g, const struct dvmi_inval *inval,
+		struct dvm_error *err)
+{
+	uint64_t who = (uint64_t)inval->vmid << KEY_VMID_SHIFT |
+		       (uint64_t)inval->asid << KEY_ASID_SHIFT;
+
+	if (inval->vmid >= DVMI_TLB_VMIDS || inval->ttl < DVMI_TTL_NONE || inval->ttl > 3)
+		return dvmi_error(err, DVM_EINVAL, "tlbi", "VMID not below %d, or TTL not in -1..3",
+				  DVMI_TLB_VMIDS);
+	*op = (struct tlb_op){ .want = who,
+			       .fixed = KEY_VMID,
+			       .last = KEY_VA,
+			       .kind = (uint8_t)inval->kind,
+			       .leaf_classes = 0xfe,
+			       .walk_classes = 0xfe,
+			       .hit_global = 1,
+			       .bucket = { BUCKET_ANY, BUCKET_NONE } };
+	switch (inval->kind) {
+	case DVMI_INVAL_ALL:
+		op->want = op->fixed = 0;
+		return 0;
+	case DVMI_INVAL_VMALL:
+		op->want &= KEY_VMID;
+		return 0;
+	case DVMI_INVAL_ASID:
+		op->asid_mask = KEY_ASID;
+		op->hit_global = 0;
+		op->bucket[0] = (uint16_t)key_bucket(who);
+		return 0;
+	case DVMI_INVAL_VA:
+		va_form(op, g, inval);
+		op->asid_mask = KEY_ASID;
+		op->bucket[0] = (uint16_t)key_bucket(who);
+		op->bucket[1] = (uint16_t)key_bucket(KEY_GLOBAL | op->want);
+		return 0;
+	case DVMI_INVAL_VAA:
+		op->want &= KEY_VMID;
+		va_form(op, g, inval);
+		return 0;
+	}
+	return dvmi_error(err, DVM_EINVAL, "tlbi", "unknown operation %d", (int)inval->kind);
+}
+
+void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch)
+{
+	uint64_t hits = 0;
+
+	if (!(tlb->present[op->bucket[0]] | tlb->present[op->bucket[1]]))
+		return;
+	for (int part = 0; part < DVMI_PARTS; part++) {
+		unsigned classes = part == DVMI_PART_WALK ? op->walk_classes : op->leaf_classes;
+
+		hits += tlb_array_apply(&tlb->part[part], op, classes, watch, tlb->present);
+	}
+	if (!hits)
+		return;
+	memo_clear(tlb);
+	if (!watch)
+		tlb->stats.invalidated += hits;
+}
+
+int dvmi_tlb_apply(struct dvmi_tlb *tlb, const struct dvmi_inval *inval)
+{
+	struct tlb_op op;
+	int ret = tlb_op_init(&op, &tlb->granule, inval, NULL);
+
+	if (!ret)
+		tlb_op_apply(tlb, &op, 0);
+	return ret;
+}
