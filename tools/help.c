@@ -130,6 +130,6 @@ void cli_help(FILE *out)
 	for (const struct cli_family *f = cli_families; f->name; f++)
 		print_commands(out, f->summary, f->name);
 	fputs("\n'dvmsim COMMAND --help' says what one command takes, 'dvmsim --version' prints\n"
-	      "the version. Exit status: 0 done, 1 done and a check failed, 2 bad input or usage,\n"
-	      "3 not finished.\n", out);
+	      "the version. Exit status: 0 done, 1 done and a check failed, 2 bad input or\n"
+	      "usage, 3 not finished.\n", out);
 }
