@@ -131,7 +131,7 @@ static bool has_models(const char *dir)
 {
 	char probe[PATH_MAX];
 
-	return snprintf(probe, sizeof(probe), "%s/models/hw", dir) < (int)sizeof(probe) &&
+	return snprintf(probe, sizeof(probe), "%s/models/strategies", dir) < (int)sizeof(probe) &&
 	       !access(probe, R_OK);
 }
 

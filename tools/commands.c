@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+extern const struct cli_command cmd_strategy_lint;
+extern const struct cli_command cmd_strategy_list;
+extern const struct cli_command cmd_strategy_show;
+
 /* In the order the help lists them. */
 const struct cli_command *const cli_commands[] = {
+	&cmd_strategy_list,
+	&cmd_strategy_show,
+	&cmd_strategy_lint,
 	NULL,
 };
 

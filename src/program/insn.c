@@ -225,11 +225,11 @@ static int find_word(struct dvmi_parser *ps, unsigned base, const struct dvmi_to
 			return (int)i;
 	for (unsigned i = 0; i < ps->p->words_count; i++)
 		if (dvmi_token_is(t, ps->p->words[i].name)) {
-			static const char *const bases[] = { "", "mm.", "", "", "cpu.", "task." };
+			const char *place = dvmi_base_names[ps->p->words[i].base];
 
 			return dvmi_parse_fail(ps, t, "'%.*s' is not declared; did you mean "
-					       "'%s%s'?", (int)shown_len, shown,
-					       bases[ps->p->words[i].base], ps->p->words[i].name);
+					       "'%s%s%s'?", (int)shown_len, shown, place,
+					       place[0] ? "." : "", ps->p->words[i].name);
 		}
 	return dvmi_parse_unknown(ps, &name, "undeclared word", word_candidate, ps->p,
 				  "declare it above the first hook, for example word mm.name = 0");

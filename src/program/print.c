@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const bases[] = {
-	[DVMI_BASE_GLOBAL] = "", [DVMI_BASE_MM] = "mm.",   [DVMI_BASE_PREV] = "prev.",
-	[DVMI_BASE_NEXT] = "next.", [DVMI_BASE_CPU] = "cpu.", [DVMI_BASE_TASK] = "task.",
-};
+/* "mm.", "cpu.", or nothing for a word of the system */
+static void print_base(unsigned base, struct dvmi_buf *buf)
+{
+	if (base != DVMI_BASE_GLOBAL)
+		dvmi_buf_printf(buf, "%s.", dvmi_base_names[base]);
+}
 
 static void value(const struct dvmi_program *p, const struct dvmi_operand *v,
 		  struct dvmi_buf *buf)
@@ -40,7 +42,7 @@ static void word(const struct dvmi_program *p, const struct dvmi_insn *insn, str
 		value(p, &insn->index, buf);
 		dvmi_buf_puts(buf, "].");
 	} else {
-		dvmi_buf_puts(buf, bases[insn->base]);
+		print_base(insn->base, buf);
 	}
 	dvmi_buf_puts(buf, p->words[insn->word].name);
 }
@@ -151,8 +153,9 @@ static void print_header(const struct dvmi_program *p, struct dvmi_buf *buf)
 
 		if (w->kernel)
 			continue;
-		dvmi_buf_printf(buf, "%s %s%s = ", w->mask ? "mask" : "word", bases[w->base],
-				w->name);
+		dvmi_buf_puts(buf, w->mask ? "mask " : "word ");
+		print_base(w->base, buf);
+		dvmi_buf_printf(buf, "%s = ", w->name);
 		if (w->mask)
 			dvmi_buf_puts(buf, w->init ? "all" : "none");
 		else if (w->init_const)

@@ -20,6 +20,11 @@ const char *const dvmi_hook_names[DVMI_HOOKS] = {
 	[DVMI_HOOK_IPI] = "ipi",
 };
 
+const char *const dvmi_base_names[DVMI_BASE_TASK + 1] = {
+	[DVMI_BASE_GLOBAL] = "",    [DVMI_BASE_MM] = "mm",   [DVMI_BASE_PREV] = "prev",
+	[DVMI_BASE_NEXT] = "next", [DVMI_BASE_CPU] = "cpu", [DVMI_BASE_TASK] = "task",
+};
+
 const char *const dvmi_field_names[DVMI_FIELDS] = {
 	[DVMI_REQ_NOSYNC] = "req.nosync",
 	[DVMI_REQ_NOBROADCAST] = "req.nobroadcast",

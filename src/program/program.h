@@ -195,7 +195,7 @@ enum dvmi_op {
 	DVMI_IPI,    /* run the ipi hook on the CPUs of mask src0 except this one, wait; src1 = argument */
 	DVMI_NOTIFY, /* mmu_notifier_arch_invalidate_secondary_tlbs() for the request */
 	DVMI_PARK,   /* TTBR0 := reserved table (idle hook) */
-	DVMI_MIGRATE_DISABLE,
+	DVMI_MIGRATE_DISABLE, /* these six: pairs, in the order of enum dvm_protection */
 	DVMI_MIGRATE_ENABLE,
 	DVMI_PREEMPT_DISABLE,
 	DVMI_PREEMPT_ENABLE,
@@ -328,6 +328,7 @@ int dvmi_program_word(const struct dvmi_program *program, enum dvmi_base base, c
 extern const char *const dvmi_hook_names[DVMI_HOOKS];
 extern const char *const dvmi_field_names[DVMI_FIELDS];
 extern const char *const dvmi_op_names[DVMI_OPS];
+extern const char *const dvmi_base_names[DVMI_BASE_TASK + 1]; /* without a dot */
 
 static inline bool dvmi_op_is_memory(unsigned op)
 {
