@@ -138,7 +138,7 @@ static size_t run_fast(struct dvmi_tlb *tlb, const uint64_t *records, size_t n)
 			break;
 		stamp[side][slot] = ++clock;
 		memo_mask[side] = (m.mask & KEY_QUERY) << 12;
-		memo[side] = record & memo_mask[side];
+		memo[side] = (m.match & KEY_QUERY) << 12;
 	}
 	for (unsigned side = 0; side < SIDES; side++) {
 		tlb->memo[side] = memo[side];
@@ -283,7 +283,8 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 	if (key & KEY_STALE)
 		return;
 	tlb->memo_mask[side] = (a->match[slot].mask & KEY_QUERY) << 12;
-	tlb->memo[side] = record & tlb->memo_mask[side];
+	/* From the entry: a refused write must not become a remembered one. */
+	tlb->memo[side] = (a->match[slot].match & KEY_QUERY) << 12;
 }
 
 /* Room for @n more records in the 32-bit LRU clock; a record takes at most 8 stamps. */

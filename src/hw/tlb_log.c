@@ -314,7 +314,7 @@ static int make_space(struct dvmi_tlb_log *log, int which)
 			dvmi_tlb_settle(tlb, log->horizon_ps);
 		ret = compact(log, which);
 	}
-	if (ret || list->n <= list->capacity / 2)
+	if (ret || list->n < list->capacity / 2)
 		return ret;
 	if (list->n >= RECORDS_MAX)
 		return -DVM_ELIMIT;
