@@ -31,8 +31,8 @@ enum dvm_model_kind {
 
 /**
  * enum dvm_model_status - how far a model can be trusted.
- * @DVM_MODEL_ESTIMATED:  no parameter is fitted to a published measurement of this part
- * @DVM_MODEL_CALIBRATED: the parameters named in the note reproduce the sets in calibrated_by
+ * @DVM_MODEL_ESTIMATED:  the cost of a flush is not fitted to a published measurement of this part
+ * @DVM_MODEL_CALIBRATED: what the note says is fitted reproduces the sets in calibrated_by
  * @DVM_MODEL_TEACHING:   round numbers, no part
  */
 enum dvm_model_status {

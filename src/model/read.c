@@ -375,9 +375,10 @@ static int read_status(struct dvm_model *m, const struct dvmi_json_at *root,
 	if (ret)
 		return ret;
 	m->status = (enum dvm_model_status)number;
-	if ((m->status == DVM_MODEL_CALIBRATED) != (m->calibrated_by[0] != '\0'))
-		return dvmi_json_fail(&child, err, "a model is \"calibrated\" if and only if "
-						   "\"calibrated_by\" names the measurements");
+	/* An estimated model may name the measurement behind one of its values. */
+	if (m->status == DVM_MODEL_CALIBRATED && !m->calibrated_by[0])
+		return dvmi_json_fail(&child, err, "a calibrated model names its measurements in "
+						   "\"calibrated_by\"");
 	return 0;
 }
 
