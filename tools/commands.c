@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+extern const struct cli_command cmd_model_diff;
+extern const struct cli_command cmd_model_lint;
+extern const struct cli_command cmd_model_list;
+extern const struct cli_command cmd_model_schema;
+extern const struct cli_command cmd_model_show;
 extern const struct cli_command cmd_strategy_lint;
 extern const struct cli_command cmd_strategy_list;
 extern const struct cli_command cmd_strategy_show;
 
 /* In the order the help lists them. */
 const struct cli_command *const cli_commands[] = {
+	&cmd_model_list,
+	&cmd_model_show,
+	&cmd_model_lint,
+	&cmd_model_diff,
+	&cmd_model_schema,
 	&cmd_strategy_list,
 	&cmd_strategy_show,
 	&cmd_strategy_lint,
