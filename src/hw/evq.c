@@ -145,3 +145,8 @@ int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
 	dvmi_evq_cpu_set(q, cpu, DVMI_NEVER);
 	return 1;
 }
+
+size_t dvmi_evq_bytes(const struct dvmi_evq *q)
+{
+	return q->leaves * (sizeof(*q->tree) + sizeof(*q->cpu_ps)) + q->capacity * sizeof(*q->heap);
+}

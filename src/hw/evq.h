@@ -67,4 +67,7 @@ int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev);
 uint64_t dvmi_evq_next_ps(const struct dvmi_evq *q);
 uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q);
 
+/* Heap bytes held now. */
+size_t dvmi_evq_bytes(const struct dvmi_evq *q);
+
 #endif

@@ -2,6 +2,7 @@
 #include "hw/fabric.h"
 
 #include "base/mem.h"
+#include "hw/targets.h"
 
 #include <dvmsim/error.h>
 #include <string.h>
@@ -37,7 +38,7 @@ struct node {
 	uint64_t lost_ps; /* work lost so far by a CPU of this socket that always ran */
 	uint64_t entries; /* own requests accepted and not answered */
 	struct fifo ready, retry;
-	uint32_t spared; /* units the filter answers for */
+	struct dvmi_targets targets; /* the socket's units */
 	bool start_posted;
 };
 
@@ -58,11 +59,6 @@ struct dvmi_fabric {
 	struct cpu *cpus;
 	uint32_t *cluster_running; /* CPUs of a cluster that are not idle */
 	uint32_t unit_cpus, socket_units;
-	/* per unit */
-	uint64_t *busy_ps;	/* applying Non-Syncs until then */
-	uint64_t *sync_free_ps; /* its one Sync is answered then, at the node */
-	uint64_t *hop_ps;	/* crossing to the unit's die */
-	uint8_t *spared;
 	struct op *ops;
 	struct place *place; /* [op * sockets + node] */
 	size_t op_capacity, place_capacity;
@@ -131,7 +127,9 @@ static int post(struct dvmi_fabric *f, uint64_t time_ps, uint32_t prio, uint32_t
 /* The node is on the first die of its socket: @cpu's way to or from it. */
 static uint64_t cpu_hop_ps(const struct dvmi_fabric *f, uint32_t cpu)
 {
-	return f->hop_ps[cpu / f->unit_cpus];
+	uint32_t unit = cpu / f->unit_cpus;
+
+	return f->nodes[unit / f->socket_units].targets.hop[unit % f->socket_units];
 }
 
 static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag, bool sync)
@@ -198,11 +196,8 @@ static void spare_cluster(struct dvmi_fabric *f, uint32_t cluster, bool spared)
 {
 	uint32_t per = f->topo.cluster_cpus / f->unit_cpus, first = cluster * per;
 
-	memset(&f->spared[first], spared, per);
-	if (spared)
-		f->nodes[first / f->socket_units].spared += per;
-	else
-		f->nodes[first / f->socket_units].spared -= per;
+	dvmi_targets_spare(&f->nodes[first / f->socket_units].targets, first % f->socket_units, per,
+			   spared);
 }
 
 void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
@@ -221,63 +216,8 @@ void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
 
 /* ---- distribution ---- */
 
-/* The units of one node that are snooped, and when the first of them can be. */
-struct round {
-	uint64_t x_ps;	  /* in: distribution begins; out: the distributor is free */
-	uint64_t resp_ps; /* in: 0; out: the last response is at the node */
-	uint32_t snooped;
-};
-
-static void op_units(struct dvmi_fabric *f, struct round *r, uint32_t first, uint32_t end,
-		     bool filtered)
-{
-	const uint64_t step = 2 * f->hw.dvm_snoop_part_ps, target = f->hw.dvm_target_op_ps;
-	const uint64_t snoop = f->hw.dvm_snoop_ps, response = f->hw.dvm_response_ps;
-	uint64_t x = r->x_ps, last = r->resp_ps;
-
-	for (uint32_t u = first; u < end; u++) {
-		uint64_t hop = f->hop_ps[u], t;
-
-		if (filtered && f->spared[u])
-			continue;
-		x += step;
-		t = x + snoop + hop;
-		t = (t > f->busy_ps[u] ? t : f->busy_ps[u]) + target;
-		f->busy_ps[u] = t;
-		t += response + hop;
-		last = t > last ? t : last;
-		r->snooped++;
-	}
-	r->x_ps = x;
-	r->resp_ps = last;
-}
-
-/* A Sync's snoop to a target waits for the target's one Sync slot, and so do those behind it. */
-static void sync_units(struct dvmi_fabric *f, struct round *r, uint32_t first, uint32_t end,
-		       bool filtered)
-{
-	const uint64_t step = 2 * f->hw.dvm_snoop_part_ps, target = f->hw.dvm_target_sync_ps;
-	const uint64_t snoop = f->hw.dvm_snoop_ps, response = f->hw.dvm_response_ps;
-	uint64_t x = r->x_ps, last = r->resp_ps;
-
-	for (uint32_t u = first; u < end; u++) {
-		uint64_t hop = f->hop_ps[u], t;
-
-		if (filtered && f->spared[u])
-			continue;
-		x = (x > f->sync_free_ps[u] ? x : f->sync_free_ps[u]) + step;
-		t = x + snoop + hop;
-		t = (t > f->busy_ps[u] ? t : f->busy_ps[u]) + target + response + hop;
-		f->sync_free_ps[u] = t;
-		last = t > last ? t : last;
-		r->snooped++;
-	}
-	r->x_ps = x;
-	r->resp_ps = last;
-}
-
 static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint64_t now_ps,
-		 const struct round *r, uint32_t skip)
+		 const struct dvmi_distribution *dist, uint32_t skip)
 {
 	uint64_t accepted = now_ps + f->hw.dvm_node_op_ps;
 	uint32_t cpus = f->topo.socket_cpus;
@@ -289,12 +229,12 @@ static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint
 		.from = op->cpu,
 		.first_cpu = node * cpus,
 		.end_cpu = (node + 1) * cpus,
-		.skip_unit = skip,
+		.skip = skip,
 	};
 
-	if (r->snooped)
-		d.last_ps = r->x_ps + f->hw.dvm_snoop_ps +
-			    (f->topo.dies > f->topo.sockets ? f->hw.dvm_die_link_ps : 0);
+	if (dist->snooped)
+		d.last_ps = dist->free_ps + f->hw.dvm_snoop_ps +
+			    f->nodes[node].targets.hop[f->socket_units - 1];
 	if (f->deliver)
 		f->deliver(f->arg, f, &d);
 }
@@ -302,19 +242,14 @@ static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint
 uint64_t dvmi_fabric_delivery_ps(const struct dvmi_fabric *f, const struct dvmi_delivery *d,
 				 uint32_t cpu)
 {
-	uint64_t accepted = d->start_ps + f->hw.dvm_node_op_ps, rank;
-	uint32_t unit = cpu / f->unit_cpus, node = unit / f->socket_units;
-	uint32_t first = node * f->socket_units;
+	uint64_t accepted = d->start_ps + f->hw.dvm_node_op_ps;
+	uint32_t target = (cpu - d->first_cpu) / f->unit_cpus;
+	const struct dvmi_targets *t = &f->nodes[d->first_cpu / f->topo.socket_cpus].targets;
 
-	if (unit == d->skip_unit || f->spared[unit])
+	if (target == d->skip || t->spared[target])
 		return accepted;
-	rank = unit - first + 1;
-	if (d->skip_unit < unit && d->skip_unit >= first && !f->spared[d->skip_unit])
-		rank--;
-	if (f->nodes[node].spared)
-		for (uint32_t u = first; u < unit; u++)
-			rank -= f->spared[u];
-	return accepted + 2 * f->hw.dvm_snoop_part_ps * rank + f->hw.dvm_snoop_ps + f->hop_ps[unit];
+	return accepted + t->step * (dvmi_targets_rank(t, target, d->skip) + 1) + t->snoop +
+	       t->hop[target];
 }
 
 static void note_wait(struct dvmi_fabric_stats *s, uint64_t wait_ps)
@@ -365,36 +300,28 @@ static int forward(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps, uint32_t 
 static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t now_ps)
 {
 	struct node *node = &f->nodes[n];
+	struct dvmi_targets *t = &node->targets;
 	struct op *op = &f->ops[i];
-	uint32_t home = dvmi_cpu_socket(&f->topo, op->cpu);
-	uint32_t first = n * f->socket_units, end = first + f->socket_units;
-	uint32_t skip = n == home ? op->cpu / f->unit_cpus : NONE;
-	uint64_t begin = now_ps + (op->sync ? f->hw.dvm_node_sync_ps : f->hw.dvm_node_op_ps);
-	struct round r = {.x_ps = begin};
-	void (*units)(struct dvmi_fabric *, struct round *, uint32_t, uint32_t, bool) =
-		op->sync ? sync_units : op_units;
+	bool sync = op->sync, home = dvmi_cpu_socket(&f->topo, op->cpu) == n;
+	uint32_t skip = home ? op->cpu / f->unit_cpus % f->socket_units : DVMI_TARGET_NONE;
+	uint64_t begin = now_ps + (sync ? f->hw.dvm_node_sync_ps : f->hw.dvm_node_op_ps);
+	struct dvmi_distribution d =
+		sync ? dvmi_targets_sync(t, begin, skip) : dvmi_targets_op(t, begin, skip);
+	uint64_t answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
 
+	node->free_ps = d.free_ps;
 	note_wait(&f->stats, now_ps - f->place[(size_t)i * f->topo.sockets + n].arrive_ps);
-	units(f, &r, first, skip == NONE ? end : skip, node->spared != 0);
-	if (skip != NONE)
-		units(f, &r, skip + 1, end, node->spared != 0);
-	if (r.resp_ps < r.x_ps)
-		r.resp_ps = r.x_ps; /* nobody to wait for */
-	f->stats.snoops += r.snooped;
-	f->stats.spared += node->spared - (skip != NONE && f->spared[skip]);
-	f->stats.node_busy_ps += r.x_ps - now_ps;
-	f->stats.sync_waits += op->sync && r.x_ps > begin + 2 * f->hw.dvm_snoop_part_ps * r.snooped;
-	node->free_ps = r.x_ps;
-	charge(f, n, op->cpu, n == home,
-	       op->sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);
-	if (!op->sync)
-		tell(f, n, op, now_ps, &r, skip);
-	if (n != home)
-		r.resp_ps += f->hw.dvm_socket_link_ps;
-	if (r.resp_ps > op->resp_ps)
-		op->resp_ps = r.resp_ps;
-	if (n == home && f->topo.sockets > 1) {
-		int ret = forward(f, i, begin, home);
+	f->stats.snoops += d.snooped;
+	f->stats.spared += t->spared_count - (home && t->spared[skip]);
+	f->stats.node_busy_ps += d.free_ps - now_ps;
+	f->stats.sync_waits += sync && d.free_ps > begin + t->step * d.snooped;
+	charge(f, n, op->cpu, home, sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);
+	if (!sync)
+		tell(f, n, op, now_ps, &d, skip);
+	if (answer > op->resp_ps)
+		op->resp_ps = answer;
+	if (home && f->topo.sockets > 1) {
+		int ret = forward(f, i, begin, n);
 
 		if (ret)
 			return ret;
@@ -577,29 +504,35 @@ const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f)
 	return &f->topo;
 }
 
+size_t dvmi_fabric_bytes(const struct dvmi_fabric *f)
+{
+	return sizeof(*f) + f->topo.sockets * sizeof(*f->nodes) + f->topo.cpus * sizeof(*f->cpus) +
+	       f->topo.clusters * sizeof(*f->cluster_running) +
+	       f->topo.sockets * dvmi_targets_bytes(&f->nodes[0].targets) +
+	       f->op_capacity * sizeof(*f->ops) + f->place_capacity * sizeof(*f->place);
+}
+
 /* ---- life ---- */
 
 static int tables(struct dvmi_fabric *f)
 {
-	uint32_t units = f->topo.cpus / f->unit_cpus, dies = f->topo.dies / f->topo.sockets;
+	uint32_t die_units = f->topo.die_cpus / f->unit_cpus;
 
 	f->nodes = dvmi_calloc(f->topo.sockets, sizeof(*f->nodes));
 	f->cpus = dvmi_calloc(f->topo.cpus, sizeof(*f->cpus));
 	f->cluster_running = dvmi_calloc(f->topo.clusters, sizeof(*f->cluster_running));
-	f->busy_ps = dvmi_calloc(units, sizeof(*f->busy_ps));
-	f->sync_free_ps = dvmi_calloc(units, sizeof(*f->sync_free_ps));
-	f->hop_ps = dvmi_calloc(units, sizeof(*f->hop_ps));
-	f->spared = dvmi_calloc(units, sizeof(*f->spared));
-	if (!f->nodes || !f->cpus || !f->cluster_running || !f->busy_ps || !f->sync_free_ps ||
-	    !f->hop_ps || !f->spared)
+	if (!f->nodes || !f->cpus || !f->cluster_running)
 		return -DVM_ENOMEM;
-	for (uint32_t n = 0; n < f->topo.sockets; n++)
-		f->nodes[n].ready.head = f->nodes[n].retry.head = NONE;
+	for (uint32_t n = 0; n < f->topo.sockets; n++) {
+		struct node *node = &f->nodes[n];
+		int ret = dvmi_targets_init(&node->targets, &f->hw, f->socket_units, die_units);
+
+		if (ret)
+			return ret;
+		node->ready.head = node->retry.head = NONE;
+	}
 	for (uint32_t c = 0; c < f->topo.cpus; c++)
 		f->cpus[c].idle = 1;
-	for (uint32_t u = 0; u < units; u++)
-		if (dvmi_cpu_die(&f->topo, u * f->unit_cpus) % dies)
-			f->hop_ps[u] = f->hw.dvm_die_link_ps;
 	if (f->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER)
 		for (uint32_t c = 0; c < f->topo.clusters; c++)
 			spare_cluster(f, c, true);
@@ -635,13 +568,11 @@ void dvmi_fabric_free(struct dvmi_fabric *f)
 {
 	if (!f)
 		return;
+	for (uint32_t n = 0; f->nodes && n < f->topo.sockets; n++)
+		dvmi_targets_fini(&f->nodes[n].targets);
 	dvmi_free(f->nodes);
 	dvmi_free(f->cpus);
 	dvmi_free(f->cluster_running);
-	dvmi_free(f->busy_ps);
-	dvmi_free(f->sync_free_ps);
-	dvmi_free(f->hop_ps);
-	dvmi_free(f->spared);
 	dvmi_free(f->ops);
 	dvmi_free(f->place);
 	dvmi_free(f);

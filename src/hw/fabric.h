@@ -68,7 +68,7 @@ struct dvmi_delivery {
 	uint64_t first_ps, last_ps; /* the first and last time at which it takes effect */
 	uint32_t from;		    /* the CPU that issued it */
 	uint32_t first_cpu, end_cpu;
-	uint32_t skip_unit; /* private: the unit not snooped, UINT32_MAX if none */
+	uint32_t skip; /* private: the target not snooped */
 };
 
 typedef void (*dvmi_delivery_fn)(void *arg, const struct dvmi_fabric *f,
@@ -114,5 +114,8 @@ struct dvmi_fabric_stats {
 };
 
 void dvmi_fabric_get_stats(const struct dvmi_fabric *f, struct dvmi_fabric_stats *stats);
+
+/* Heap bytes held now. */
+size_t dvmi_fabric_bytes(const struct dvmi_fabric *f);
 
 #endif

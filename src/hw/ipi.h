@@ -2,7 +2,7 @@
 #ifndef DVMI_HW_IPI_H
 #define DVMI_HW_IPI_H
 
-#include "hw/params.h"
+#include "model/params.h"
 
 /*
  * An inter-processor interrupt to several CPUs and the wait for their acknowledgements

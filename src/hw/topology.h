@@ -2,7 +2,7 @@
 #ifndef DVMI_HW_TOPOLOGY_H
 #define DVMI_HW_TOPOLOGY_H
 
-#include "hw/params.h"
+#include "model/params.h"
 
 /* CPUs are numbered from the inside out: the threads of core 0 first, then those of core 1, ... */
 struct dvmi_topology {

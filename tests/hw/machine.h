@@ -2,7 +2,7 @@
 #ifndef DVMSIM_TESTS_HW_MACHINE_H
 #define DVMSIM_TESTS_HW_MACHINE_H
 
-#include "hw/params.h"
+#include "model/params.h"
 
 /*
  * A machine whose costs are different powers or odd numbers, so that a term left out, or counted
