@@ -153,7 +153,7 @@ static bool sync_line(const struct dvmi_targets *t, uint64_t begin, uint32_t ski
 	if (begin >= c + 2 * hop + (r < old->gap ? t->step : 0))
 		return true;
 	/* A lone target between the gaps that the old line left out does not wait. */
-	if (hop || begin != c || r >= old->gap || old->except == r + 1)
+	if (hop || begin != c || old->except == r + 1)
 		return false;
 	*gap = t->count;
 	return true;

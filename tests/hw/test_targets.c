@@ -28,6 +28,27 @@ static struct dvmi_hw random_costs(struct dvmi_rng *rng)
 	return hw;
 }
 
+/* All but @only are answered for, or none is any longer. */
+static void spare_others(struct dvmi_targets *t, uint32_t only, uint8_t spared)
+{
+	for (uint32_t j = 0; j < t->count; j++)
+		if (j != only && t->spared[j] != spared)
+			dvmi_targets_spare(t, j, 1, spared);
+}
+
+/*
+ * Some operations for one target alone, then a Sync for all, which it answers later than others:
+ * the next distribution, which leaves it out, must remember that.
+ */
+static uint64_t make_late(struct dvmi_targets *t, uint32_t only, uint64_t now)
+{
+	spare_others(t, only, 1);
+	for (int i = 0; i < 3; i++)
+		now = dvmi_targets_op(t, now, DVMI_TARGET_NONE).free_ps;
+	spare_others(t, only, 0);
+	return dvmi_targets_sync(t, now, DVMI_TARGET_NONE).free_ps;
+}
+
 /* How many distributions were lines, in all. */
 static uint64_t straight[2], distributions;
 
@@ -37,7 +58,7 @@ static void one_round(uint64_t seed)
 	struct dvmi_rng rng;
 	struct dvmi_hw hw;
 	uint64_t now = 0, pause, gap_ps, skips;
-	uint32_t n, dies;
+	uint32_t n, dies, last = 0;
 
 	dvmi_rng_init(&rng, seed, 7);
 	hw = random_costs(&rng);
@@ -45,22 +66,35 @@ static void one_round(uint64_t seed)
 	dies = hw.dvm_die_link_ps ? (n + 1) / 2 : n;
 	skips = dvmi_rng_below(&rng, 3);
 	pause = (uint64_t[]){0, 3000, 700000}[dvmi_rng_below(&rng, 3)];
+	/* Targets just as slow as the distributor, give or take a step: lines touch. */
+	if (dvmi_rng_below(&rng, 3) == 0) {
+		uint64_t parts = 2 * hw.dvm_snoop_part_ps * (n - 2 + dvmi_rng_below(&rng, 4));
+
+		hw.dvm_target_op_ps = parts;
+		hw.dvm_target_sync_ps = parts;
+		hw.dvm_snoop_ps = hw.dvm_response_ps = 0;
+	}
 	ck_assert_int_eq(dvmi_targets_init(&line, &hw, n, dies), 0);
 	ck_assert_int_eq(dvmi_targets_init(&plain, &hw, n, dies), 0);
 	plain.plain = 1;
 	for (unsigned i = 0; i < STEPS; i++) {
-		uint32_t skip = (uint32_t)dvmi_rng_below(&rng, n);
+		uint32_t skip =
+			i && dvmi_rng_below(&rng, 2) ? last : (uint32_t)dvmi_rng_below(&rng, n);
 		bool sync = dvmi_rng_below(&rng, 2);
 		struct dvmi_distribution a, b;
 
 		if (skips == 0 || (skips == 1 && dvmi_rng_below(&rng, 4)))
 			skip = DVMI_TARGET_NONE;
+		last = skip;
 		if (dvmi_rng_below(&rng, 60) == 0) {
 			uint32_t at = (uint32_t)dvmi_rng_below(&rng, n);
 			uint8_t spared = !line.spared[at];
 
 			dvmi_targets_spare(&line, at, 1, spared);
 			dvmi_targets_spare(&plain, at, 1, spared);
+		} else if (skip != DVMI_TARGET_NONE && dvmi_rng_below(&rng, 10) == 0) {
+			make_late(&line, skip, now);
+			now = make_late(&plain, skip, now);
 		}
 		a = sync ? dvmi_targets_sync(&line, now, skip) : dvmi_targets_op(&line, now, skip);
 		b = sync ? dvmi_targets_sync(&plain, now, skip)
