@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The shipped programs take exactly the steps that their sources give. Each row is one branch: what
+ * the task finds in active_cpu, what was asked, and the sentence of effects expected. The expected
+ * steps are those of:
+ *   V0   arch/arm64/include/asm/tlbflush.h, 7.x: dsb(ishst); asid; tlbi; notifier; sync(mm)
+ *   WR   the switch-in hunk of 20250829153510.2401161-3-ryan.roberts@arm.com
+ *   V1   the same message; V2 20260523134710.3827956-1-linu.cherian@arm.com
+ *   V2W  Will Deacon's, V3 Ryan Roberts' proposal in the review of version 2, 15 Jun 2026
+ *   V2I  aLcZ93VeOYa4ilZb@arm.com
+ */
+#include "check_main.h"
+
+#include "script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NONE 0xffffffff
+#define MULTIPLE 0xfffffffe
+#define R "R:mm.active_cpu"
+
+#define V1 "active-cpu-v1"
+#define V2 "active-cpu-v2"
+#define V2W "active-cpu-v2-plain-load"
+#define V2I "active-cpu-dsb-ish"
+#define V2P "active-cpu-preempt-disable"
+#define OWN "cur_is_mm"
+
+/* The flusher runs on CPU 3. */
+static const struct {
+	const char *strategy, *hook, *fields;
+	uint64_t values[3];
+	const char *effects;
+} rows[] = {
+	/* V0 */
+	{ "always-broadcast", "flush", "", { 0 }, "dsb.ishst asid tlbi.is notify sync.ish" },
+	{ "always-broadcast", "flush", "req.fullasid", { 0 },
+	  "dsb.ishst asid tlbi.is sync.ish notify" },
+	{ "always-broadcast", "flush", "req.nosync", { 0 }, "dsb.ishst asid tlbi.is notify" },
+	{ "always-broadcast", "flush", "req.nonotify", { 0 }, "dsb.ishst asid tlbi.is sync.ish" },
+	{ "always-broadcast", "flush", "req.nobroadcast", { 0 },
+	  "dsb.nshst asid tlbi.local notify dsb.nsh" },
+	{ "always-broadcast", "flush", "req.nobroadcast req.nonotify", { 0 },
+	  "dsb.nshst asid tlbi.local dsb.nsh" },
+	{ "always-broadcast", "flush", "req.nobroadcast req.nosync", { 0 },
+	  "dsb.nshst asid tlbi.local notify" },
+	{ "always-broadcast", "batch-add", "req.nosync", { 0 }, "dsb.ishst asid tlbi.is notify" },
+	{ "always-broadcast", "batch-flush", "", { 0 }, "sync.ish" },
+	{ "always-broadcast", "switch-in", "", { 0 }, "" },
+	/* V1: PRE1, then OPS, ME if local, notifier and DSB ISH in the order of the call */
+	{ V1, "flush", "", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local ME notify dsb.ish" },
+	{ V1, "flush", "", { 4 }, "MD " R " dsb.ishst ME asid tlbi.is notify dsb.ish" },
+	{ V1, "flush", "", { NONE }, "MD " R " dsb.ishst ME asid tlbi.is notify dsb.ish" },
+	{ V1, "flush", "", { 3, MULTIPLE },
+	  "MD " R " dsb.ish " R " ME asid tlbi.is notify dsb.ish" },
+	{ V1, "flush", "req.fullasid", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local ME dsb.ish notify" },
+	{ V1, "flush", "req.fullasid", { MULTIPLE },
+	  "MD " R " dsb.ishst ME asid tlbi.is dsb.ish notify" },
+	{ V1, "flush", "req.nosync", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local ME notify" },
+	{ V1, "batch-add", "req.nosync", { 4 }, "MD " R " dsb.ishst ME asid tlbi.is notify" },
+	{ V1, "batch-flush", "", { 0 }, "dsb.ish" },
+	{ V1, "flush", "req.nobroadcast", { 0 }, "dsb.nshst asid tlbi.local notify dsb.nsh" },
+	/* V2: PRE2; local completion DSB NSH, ME after it; broadcast completion SYNC */
+	{ V2, "flush", "", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local notify dsb.nsh ME" },
+	{ V2, "flush", "", { 4 }, "MD " R " dsb.ishst ME asid tlbi.is notify sync.ish" },
+	{ V2, "flush", "", { MULTIPLE }, "MD " R " dsb.ishst ME asid tlbi.is notify sync.ish" },
+	{ V2, "flush", "", { NONE }, "MD " R " dsb.ishst ME asid tlbi.is notify sync.ish" },
+	{ V2, "flush", "", { 3, MULTIPLE },
+	  "MD " R " dsb.ish " R " ME asid tlbi.is notify sync.ish" },
+	{ V2, "flush", "req.fullasid", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local dsb.nsh ME notify" },
+	{ V2, "flush", "req.fullasid", { MULTIPLE },
+	  "MD " R " dsb.ishst ME asid tlbi.is sync.ish notify" },
+	{ V2, "flush", "req.nosync", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local notify ME" },
+	{ V2, "flush", "req.nonotify", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local dsb.nsh ME" },
+	{ V2, "flush", "req.nonotify", { 4 }, "MD " R " dsb.ishst ME asid tlbi.is sync.ish" },
+	{ V2, "flush", "req.nobroadcast", { 0 },
+	  "MD dsb.nshst asid tlbi.local notify dsb.nsh ME" },
+	{ V2, "flush", "req.nobroadcast req.nonotify", { 0 },
+	  "MD dsb.nshst asid tlbi.local dsb.nsh ME" },
+	{ V2, "batch-add", "req.nosync", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local notify ME" },
+	{ V2, "batch-add", "req.nosync", { 4 }, "MD " R " dsb.ishst ME asid tlbi.is notify" },
+	{ V2, "batch-flush", "", { 0 }, "sync.ish" },
+	/* V2W: self, DSB ISHST, one load */
+	{ V2W, "flush", "", { 3 }, "MD dsb.ishst " R " asid tlbi.local notify dsb.nsh ME" },
+	{ V2W, "flush", "", { 4 }, "MD dsb.ishst " R " ME asid tlbi.is notify sync.ish" },
+	{ V2W, "flush", "req.fullasid", { 3 }, "MD dsb.ishst " R " asid tlbi.local dsb.nsh ME notify" },
+	{ V2W, "flush", "req.nobroadcast", { 0 },
+	  "MD dsb.nshst asid tlbi.local notify dsb.nsh ME" },
+	{ V2W, "batch-flush", "", { 0 }, "sync.ish" },
+	/* V2I: the same with DSB ISH */
+	{ V2I, "flush", "", { 3 }, "MD dsb.ish " R " asid tlbi.local notify dsb.nsh ME" },
+	{ V2I, "flush", "", { MULTIPLE }, "MD dsb.ish " R " ME asid tlbi.is notify sync.ish" },
+	{ V2I, "batch-add", "req.nosync", { 3 }, "MD dsb.ish " R " asid tlbi.local notify ME" },
+	/* V2P: V2 with PDIS and PENA */
+	{ V2P, "flush", "", { 3, 3 },
+	  "PDIS " R " dsb.ish " R " asid tlbi.local notify dsb.nsh PENA" },
+	{ V2P, "flush", "", { 4 }, "PDIS " R " dsb.ishst PENA asid tlbi.is notify sync.ish" },
+	{ V2P, "flush", "", { 3, MULTIPLE },
+	  "PDIS " R " dsb.ish " R " PENA asid tlbi.is notify sync.ish" },
+	{ V2P, "flush", "req.nobroadcast", { 0 },
+	  "PDIS dsb.nshst asid tlbi.local notify dsb.nsh PENA" },
+	/* V3: no protection; post barrier DSB NSH, then the second look; notifier at the end */
+	{ "recheck", "flush", "", { 3, 3, 3 },
+	  R " dsb.ish " R " asid tlbi.local dsb.nsh " R " notify" },
+	{ "recheck", "flush", "", { 3, 3, MULTIPLE },
+	  R " dsb.ish " R " asid tlbi.local dsb.nsh " R " tlbi.is sync.ish notify" },
+	{ "recheck", "flush", "", { 3, MULTIPLE },
+	  R " dsb.ish " R " asid tlbi.is notify sync.ish" },
+	{ "recheck", "flush", "", { 4 }, R " dsb.ishst asid tlbi.is notify sync.ish" },
+	{ "recheck", "flush", "req.fullasid", { 4 }, R " dsb.ishst asid tlbi.is sync.ish notify" },
+	{ "recheck", "flush", "req.nosync", { 3, 3, 3 },
+	  R " dsb.ish " R " asid tlbi.local " R " notify" },
+	{ "recheck", "flush", "req.nosync", { 3, 3, MULTIPLE },
+	  R " dsb.ish " R " asid tlbi.local " R " tlbi.is notify" },
+	{ "recheck", "flush", "req.nonotify", { 3, 3, 3 },
+	  R " dsb.ish " R " asid tlbi.local dsb.nsh " R },
+	{ "recheck", "flush", "req.nobroadcast", { 0 }, "dsb.nshst asid tlbi.local notify dsb.nsh" },
+	{ "recheck", "batch-flush", "", { 0 }, "sync.ish" },
+	/* V3T: V3 for own threads, V0 for others */
+	{ "recheck-own", "flush", OWN, { 3, 3, 3 },
+	  R " dsb.ish " R " asid tlbi.local dsb.nsh " R " notify" },
+	{ "recheck-own", "flush", OWN, { 3, 3, MULTIPLE },
+	  R " dsb.ish " R " asid tlbi.local dsb.nsh " R " tlbi.is sync.ish notify" },
+	{ "recheck-own", "flush", "req.foreign", { 3, 3, 3 },
+	  "dsb.ishst asid tlbi.is notify sync.ish" },
+	{ "recheck-own", "flush", "req.foreign req.fullasid", { 3 },
+	  "dsb.ishst asid tlbi.is sync.ish notify" },
+	{ "recheck-own", "batch-add", "req.nosync req.foreign", { 3 },
+	  "dsb.ishst asid tlbi.is notify" },
+	/* NULL */
+	{ "null", "flush", "", { 3 }, "" },
+	{ "null", "batch-add", "", { 3 }, "" },
+	{ "null", "batch-flush", "", { 3 }, "" },
+};
+
+static struct dvm_strategy *load(const char *name)
+{
+	struct dvm_strategy *s = NULL;
+	struct dvm_error err;
+	char path[512];
+
+	snprintf(path, sizeof(path), DVMSIM_SOURCE_DIR "/models/strategies/%s.strategy", name);
+	ck_assert_msg(!dvm_strategy_load(path, &s, &err), "%s", err.text);
+	return s;
+}
+
+static void runs_as(const char *strategy, const char *hook, struct script *script,
+		    const char *effects)
+{
+	struct dvm_strategy_env env = script_env(script);
+	struct dvm_strategy *s = load(strategy);
+
+	ck_assert_int_eq(dvm_strategy_run(s, hook, &env, 0, 100, NULL), 0);
+	ck_assert_str_eq(script->text, effects);
+	dvm_strategy_free(s);
+}
+
+START_TEST(shipped_program_takes_the_steps_of_its_source)
+{
+	struct script script = { .self = 3, .fields = rows[_i].fields };
+
+	memcpy(script.values, rows[_i].values, sizeof(rows[_i].values));
+	runs_as(rows[_i].strategy, rows[_i].hook, &script, rows[_i].effects);
+}
+END_TEST
+
+static const char *const family[] = { V1, V2, V2W, V2I, V2P, "recheck", "recheck-own" };
+
+/* WR on CPU 3: what it finds in active_cpu, what the CAS finds, the effects */
+static const struct {
+	uint64_t values[2];
+	const char *effects;
+} writer[] = {
+	{ { 3 }, R },		/* step 2: own number: no store, no barrier */
+	{ { MULTIPLE }, R },	/* step 2 */
+	{ { NONE, NONE }, R " CAS:mm.active_cpu:4294967295>3 dsb.ishst" },
+	{ { NONE, 5 }, R " CAS:mm.active_cpu:4294967295>3 W:mm.active_cpu=4294967294 dsb.ishst" },
+	{ { 5 }, R " W:mm.active_cpu=4294967294 dsb.ishst" }, /* step 4 without a CAS */
+};
+
+START_TEST(switch_in_publishes_the_cpu_before_ttbr0)
+{
+	const int n = (int)(sizeof(writer) / sizeof(writer[0]));
+	struct script script = { .self = 3 };
+
+	memcpy(script.values, writer[_i % n].values, sizeof(writer[0].values));
+	runs_as(family[_i / n], "switch-in", &script, writer[_i % n].effects);
+}
+END_TEST
+
+/* V3 step 1 samples the CPU once: after a move the comparison is with the old number. */
+START_TEST(recheck_compares_with_the_cpu_of_its_first_step)
+{
+	struct script script = { .self = 3, .values = { 3, 3, 3 }, .move_at = 5, .move_to = 6 };
+
+	runs_as("recheck", "flush", &script,
+		R " dsb.ish " R " asid tlbi.local dsb.nsh " R " notify");
+}
+END_TEST
+
+#define ROWS(t) ((int)(sizeof(t) / sizeof((t)[0])))
+
+static void add_cases(Suite *suite)
+{
+	TCase *tc = check_case(suite, "steps");
+
+	tcase_add_loop_test(tc, shipped_program_takes_the_steps_of_its_source, 0, ROWS(rows));
+	tcase_add_loop_test(tc, switch_in_publishes_the_cpu_before_ttbr0, 0,
+			    ROWS(family) * ROWS(writer));
+	tcase_add_test(tc, recheck_compares_with_the_cpu_of_its_first_step);
+}
+
+CHECK_MAIN("program_steps", add_cases)
