@@ -24,7 +24,7 @@ struct dvm_strategy;
  * @s:    out, freed with dvm_strategy_free()
  * @err:  out, may be NULL; carries file, line and column
  *
- * Return: 0, -DVM_EIO, -DVM_EFORMAT, -DVM_ELIMIT or -DVM_ENOMEM.
+ * Return: 0, -DVM_ENOENT, -DVM_EIO, -DVM_EFORMAT, -DVM_ELIMIT or -DVM_ENOMEM.
  */
 DVM_API int dvm_strategy_load(const char *path, struct dvm_strategy **s, struct dvm_error *err);
 
@@ -35,7 +35,7 @@ DVM_API int dvm_strategy_load(const char *path, struct dvm_strategy **s, struct 
  * @s:    out, freed with dvm_strategy_free()
  * @err:  out, may be NULL
  *
- * Return: as dvm_strategy_load(), without -DVM_EIO.
+ * Return: 0, -DVM_EFORMAT, -DVM_ELIMIT or -DVM_ENOMEM.
  */
 DVM_API int dvm_strategy_parse(const char *text, const char *name, struct dvm_strategy **s,
 			       struct dvm_error *err);

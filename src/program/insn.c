@@ -379,7 +379,8 @@ static int parse_operands(struct dvmi_parser *ps, struct dvmi_insn *insn)
 static const char *barrier_candidate(const void *arg, size_t i)
 {
 	(void)arg;
-	return i < 12 ? dvmi_barrier_names[i / 4][i % 4] : NULL;
+	/* Longer names first: of two that are equally near, a swap of letters is likelier. */
+	return i < 12 ? dvmi_barrier_names[(i / 4 + 1) % 3][i % 4] : NULL;
 }
 
 static int parse_barrier(struct dvmi_parser *ps, struct dvmi_insn *insn)
