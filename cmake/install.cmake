@@ -17,8 +17,8 @@ endforeach()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/dvmsim ${CMAKE_BINARY_DIR}/include/dvmsim
 	DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY DESTINATION ${DVMSIM_DATA_DIR})
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/models ${CMAKE_SOURCE_DIR}/traces
-	DESTINATION ${DVMSIM_DATA_DIR} OPTIONAL)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/models DESTINATION ${DVMSIM_DATA_DIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/traces DESTINATION ${DVMSIM_DATA_DIR} OPTIONAL)
 
 # pkg-config: directories relative to ${prefix} unless the packager gave absolute ones.
 foreach(name LIBDIR INCLUDEDIR DATADIR)

@@ -6,7 +6,7 @@
 enum {
 	WIDTH = 79,
 	OPTION_COLUMN = 30, /* where an option's help begins */
-	NAME_COLUMN = 22,   /* where a command's summary begins */
+	NAME_COLUMN = 18,   /* where a command's summary begins */
 };
 
 /* Print the words of @text from @column on, further lines indented to @indent. */

@@ -7,27 +7,33 @@
 
 #define WORD_MAX 64
 
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Edits from @a to @b: a letter added, dropped or changed, or two neighbours swapped. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t row[WORD_MAX + 1], la = strlen(a), lb = strlen(b);
+	size_t rows[3][WORD_MAX + 1], la = strlen(a), lb = strlen(b);
+	size_t *before = rows[0], *last = rows[1], *row = rows[2];
 
 	if (la > WORD_MAX || lb > WORD_MAX)
 		return WORD_MAX;
 	for (size_t j = 0; j <= lb; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= la; i++) {
-		size_t diag = row[0];
+		size_t *next = before;
 
+		before = last;
+		last = row;
+		row = next;
 		row[0] = i;
 		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diag + (a[i - 1] != b[j - 1]);
-
-			diag = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
+			row[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
+			row[j] = least(row[j], least(last[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = least(row[j], before[j - 2] + 1);
 		}
 	}
 	return row[lb];

@@ -5,9 +5,9 @@
 #include <stddef.h>
 
 /*
- * "did you mean": the candidate nearest to @word (Levenshtein, at most a third of its length and
- * at least 1 edit apart), or NULL. Candidates are offered one by one through @next(arg, i), which
- * returns NULL after the last.
+ * "did you mean": the candidate nearest to @word, at most a third of its length plus one edit away,
+ * or NULL. An edit adds, drops or changes a letter, or swaps two neighbours. Candidates are offered
+ * one by one through @next(arg, i), which returns NULL after the last.
  */
 const char *dvmi_suggest(const char *word, const char *(*next)(const void *arg, size_t i),
 			 const void *arg);

@@ -57,6 +57,16 @@ START_TEST(suggestion_is_the_nearest_word_or_none)
 }
 END_TEST
 
+START_TEST(suggestion_takes_swapped_letters_for_one_edit)
+{
+	/* By single letters both are two edits away. */
+	static const char *const words[] = { "list", "lint", NULL };
+
+	ck_assert_str_eq(dvm_suggest("lnit", words), "lint");
+	ck_assert_str_eq(dvm_suggest("lits", words), "list");
+}
+END_TEST
+
 START_TEST(saved_file_is_whole_or_absent)
 {
 	char dir[] = "/tmp/dvmsim-test-XXXXXX", path[64];
@@ -130,6 +140,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, error_names_the_place, 0, 4);
 	tcase_add_test(tc, error_is_optional);
 	tcase_add_test(tc, suggestion_is_the_nearest_word_or_none);
+	tcase_add_test(tc, suggestion_takes_swapped_letters_for_one_edit);
 	tcase_add_test(tc, saved_file_is_whole_or_absent);
 	tcase_add_test(tc, buffer_survives_failing_allocations);
 	tcase_add_test(tc, splitmix64_matches_its_reference);
