@@ -60,13 +60,14 @@ static void roff_verbatim(FILE *out, const char *text)
 /* Paragraphs end at a blank line; one that begins with white space is kept as it is. */
 static void roff_paragraphs(FILE *out, const char *text)
 {
-	while (*text) {
+	for (bool first = true; *text; first = false) {
 		const char *end = strstr(text, "\n\n");
 		size_t len = end ? (size_t)(end - text) : strlen(text);
 		char paragraph[4096];
 
 		snprintf(paragraph, sizeof(paragraph), "%.*s", (int)len, text);
-		fputs(".PP\n", out);
+		if (!first)
+			fputs(".PP\n", out);
 		if (*text == ' ' || *text == '\t') {
 			roff_verbatim(out, paragraph);
 		} else {
