@@ -28,6 +28,8 @@ struct dvm_sim;
  * @seed:       keys every random stream; only the phases of the copies are random, so one copy is
  *              deterministic whatever the seed (dvm_sim_is_random())
  * @max_events: stop with -DVM_EBUDGET after so many events; 0 means 2^40
+ * @working_set_pages: pages an address space uses, for workloads that carry no memory accesses; 0
+ *              means 64, an estimate (docs/model.md, "Working sets": plausible from 16 to 512)
  */
 struct dvm_sim_options {
 	size_t size;
@@ -38,6 +40,7 @@ struct dvm_sim_options {
 	unsigned copies;
 	uint64_t seed;
 	uint64_t max_events;
+	uint64_t working_set_pages;
 };
 
 /**
@@ -55,7 +58,7 @@ struct dvm_latency {
 /**
  * struct dvm_stats - what one run did. All times are picoseconds of simulated time, summed over CPUs
  * unless said otherwise.
- * @elapsed_ps:        when the last CPU finished
+ * @elapsed_ps:        when the last event happened
  * @cpus:              CPUs of the part
  * @cpus_used:         CPUs that executed at least one record
  * @copies:            copies of the workload that ran
@@ -109,7 +112,8 @@ struct dvm_stats {
  * struct dvm_work - one kind of work the workload counts (a fork done, a request served).
  * @name:     as in the trace; borrowed from the simulation
  * @count:    how often it was done
- * @per_second: throughput: the sum over copies of count / time until the copy's last record
+ * @per_second: throughput: the sum over copies of count / time from the copy's start to the last
+ *              time it did this work
  */
 struct dvm_work {
 	const char *name;

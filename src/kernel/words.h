@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMI_KERNEL_WORDS_H
+#define DVMI_KERNEL_WORDS_H
+
+#include "hw/line.h"
+#include "program/program.h"
+
+/*
+ * The words a strategy keeps: one block per mm, CPU and task and one global block, each on a cache
+ * line of its own, as mm_context_t, per-CPU variables and task_struct are. The words of one block
+ * share that line (and so does mm.context.id, which every mm switch reads).
+ */
+struct dvmi_words {
+	const struct dvmi_program *program;
+	unsigned cpus, mask_words;
+	uint32_t counts[DVMI_BASE_TASK + 1];  /* blocks, by enum dvmi_base */
+	unsigned sizes[DVMI_BASE_TASK + 1];   /* 64-bit cells per block */
+	unsigned offsets[DVMI_WORDS_MAX];     /* of each word in its block */
+	uint64_t *cells[DVMI_BASE_TASK + 1];
+	struct dvmi_line *lines[DVMI_BASE_TASK + 1];
+	const struct dvmi_topology *topology;
+};
+
+/* @program is borrowed. Returns 0 or -DVM_ENOMEM. */
+int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
+		    const struct dvmi_topology *topology, uint32_t mms, uint32_t tasks);
+void dvmi_words_fini(struct dvmi_words *w);
+
+/* Initial values of block @index (a new mm, a new task); its line belongs to @cpu. */
+void dvmi_words_reset(struct dvmi_words *w, enum dvmi_base base, uint32_t index, unsigned cpu);
+
+/* The first cell of word @word in block @index. */
+uint64_t *dvmi_words_cell(struct dvmi_words *w, unsigned word, uint32_t index);
+struct dvmi_line *dvmi_words_line(struct dvmi_words *w, enum dvmi_base base, uint32_t index);
+
+/* The kernel's own word mm.mm_users, when the program reads it: add @delta. */
+void dvmi_words_mm_users(struct dvmi_words *w, uint32_t mm, int delta);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMI_SIM_ENGINE_H
+#define DVMI_SIM_ENGINE_H
+
+#include "hw/core.h"
+#include "hw/evq.h"
+#include "hw/fabric.h"
+#include "hw/ipi.h"
+#include "kernel/request.h"
+#include "kernel/words.h"
+#include "model/params.h"
+#include "program/program.h"
+#include "sim/latency.h"
+#include "sim/oracle.h"
+#include "sim/workset.h"
+
+#include <dvmsim/sim.h>
+#include <dvmsim/trace.h>
+
+/*
+ * The timing machine. Time advances from event to event, in one total order (hw/evq.h). A CPU acts:
+ * it does what its current phase says until that takes time or must wait. CPUs see one another only
+ * through the event order, so words behave as sequentially consistent memory; the barriers' costs
+ * are those of the hardware model, their effects are the checker's subject.
+ */
+
+#define DVMI_NONE32 UINT32_MAX
+
+/* One hook of a strategy on its way through the timing machine. */
+struct dvmi_hook_run {
+	const struct dvmi_program *program;
+	struct dvmi_frame frame;
+	struct dvmi_prog_env env;
+	uint64_t fields[DVMI_FIELDS];
+	uint32_t mm, prev, next;        /* machine-wide ids; 0: none */
+	struct dvmi_request request;
+	bool user;                      /* a flush of a user address space, run by the strategy */
+	struct dvmi_oracle_flush *flush;
+	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
+	/* The instruction under way. */
+	unsigned stage;
+	bool ops_begun;
+	struct dvmi_expansion ops;
+	struct dvmi_tlbi_op op;
+	uint64_t begin_ps;              /* when the hook, the instruction, the barrier began */
+	uint64_t insn_ps, dsb_ps;
+	bool dsb_waits_tlbi;
+	bool local, broadcast, ipi;     /* TLBIs used so far */
+};
+
+enum dvmi_phase {
+	DVMI_PHASE_RECORD,  /* take the next record of the stream */
+	DVMI_PHASE_HOOK,    /* a hook runs; then `after` */
+	DVMI_PHASE_SWITCH,  /* a context switch, by `stage` */
+	DVMI_PHASE_DONE,    /* the stream is over */
+};
+
+struct dvmi_cpu {
+	unsigned id, copy;
+	const uint32_t *stream;         /* record numbers of this CPU's own */
+	uint32_t next, count;
+	uint32_t task, mm;              /* current and current->mm; 0: none */
+	uint32_t active_mm;             /* what TTBR0 holds */
+	enum dvmi_phase phase, after;
+	unsigned stage;                 /* of the context switch */
+	uint32_t in_task, in_mm;        /* the task being switched in */
+	bool exec;                      /* the switch is an exec's: same task, new mm */
+	bool idle, waiting;
+	uint64_t idle_since_ps, start_ps;
+	uint64_t lost_seen_ps;          /* bystander and interrupt losses already settled */
+	uint64_t handler_lost_ps;       /* lost to IPI handlers, ever */
+	uint64_t run_left_ps;
+	uint64_t *masks;                /* mask registers */
+	struct dvmi_hook_run hook;
+};
+
+struct dvmi_task {
+	uint32_t on_cpu, last_cpu;      /* DVMI_NONE32: none */
+	uint32_t waiter;                /* CPU whose SWITCH or MIGRATE waits for this task */
+	uint32_t mm;
+	bool exists;
+};
+
+struct dvmi_wake {
+	uint32_t waiter;
+	bool done;
+};
+
+struct dvmi_work {
+	uint64_t count, last_ps;
+};
+
+struct dvmi_step_time {
+	uint64_t count, total_ps;
+};
+
+struct dvm_sim {
+	struct dvm_sim_options options;
+	const struct dvmi_hw *hw;
+	const struct dvmi_kernel_cfg *cfg;
+	const struct dvmi_program *program;
+	struct dvmi_program *kernel_flush, *kernel_batch; /* what stays outside the strategy */
+	const struct dvm_trace_record *records;
+	const uint64_t *accesses;
+	const struct dvm_trace_env *env;
+	struct dvm_trace_ids ids;
+	struct dvmi_flush_rules rules;
+	bool repeat_new, repeat_old;    /* erratum workaround, by form */
+	uint64_t kinsn_ps;              /* of 1000 instructions */
+
+	struct dvmi_evq evq;
+	struct dvmi_fabric *fabric;
+	struct dvmi_core core;
+	struct dvmi_ipi ipi;
+	struct dvmi_words words;
+	struct dvmi_oracle *oracle;
+	struct dvmi_workset *workset;
+
+	unsigned cpus_count;            /* of the part */
+	unsigned copies;
+	struct dvmi_cpu *cpus;          /* those the workload uses: copies * env->ncpus */
+	unsigned cpus_used;
+	struct dvmi_task *tasks;
+	struct dvmi_wake *wakes;
+	uint32_t *streams;              /* all CPUs' record numbers, one after the other */
+	uint64_t *mask_storage;
+	struct dvmi_work *work;         /* per copy and mark */
+	bool *mm_ran;
+	uint32_t mms_count, tasks_count;
+
+	struct dvmi_step_time *steps;   /* per instruction of the strategy */
+	char (*step_text)[128];
+	struct dvmi_latency flush_latency, dsb_latency;
+	struct dvm_stats stats;
+	struct dvm_error *err;          /* of the run under way */
+};
+
+/* ---- cpu.c: one CPU replays its stream ---- */
+int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);
+/* Say why nothing can happen any more. */
+int dvmi_cpu_stuck(const struct dvm_sim *s, struct dvm_error *err);
+
+/* ---- switch.c: context switches ---- */
+/* 1: it may begin; 0: the CPU has registered to be woken. */
+int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c,
+			  const struct dvm_trace_record *r);
+void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uint32_t mm,
+		       bool exec);
+int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+/* A CPU waits for @task to leave its CPU or to be born: let it try again at @now. */
+void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now);
+
+/* ---- hook.c: a strategy's hook on the timing machine ---- */
+/* Prepare @c->hook; the phase is set to HOOK and returns to @after. Without that hook: nothing. */
+void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,
+		     enum dvmi_hook hook, uint64_t now, enum dvmi_phase after);
+/* *@next: when to go on; the phase is @after once the hook has returned. */
+int dvmi_hook_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+/* A DSB of the kernel's own (__switch_to): stages 0 and up; *@stage is 0 again when it is over. */
+int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
+		 enum dvmi_dsb_domain domain, uint64_t now, unsigned *stage, uint64_t *next);
+
+/* ---- tlbi.c: TLBI operations ---- */
+int dvmi_tlbi_issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
+		    const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next);
+
+static inline bool dvmi_sim_guest_fb(const struct dvm_sim *s)
+{
+	return s->cfg->vm == DVMI_VM_GUEST && s->cfg->vm_fb;
+}
+
+#endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/engine.h"
+
+#include "base/bitmap.h"
+#include "base/error.h"
+#include "base/mem.h"
+#include "base/rng.h"
+#include "program/parse.h"
+#include "program/strategy.h"
+
+#include <dvmsim/model.h>
+#include <dvmsim/strategy.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A run from its options to its statistics. */
+
+#define MAX_EVENTS (UINT64_C(1) << 40)
+#define COPIES_MAX 4096
+#define IDS_MAX (UINT32_C(1) << 26)
+
+/* Copies start within this time of one another, so that they are not in step. */
+#define PHASE_PS UINT64_C(1000000000)
+
+/* docs/model.md#working-sets: estimates, for workloads that carry no accesses. */
+#define WORKING_SET_PAGES 64
+#define WORKING_SET_PERIOD_PS UINT64_C(10000000)
+
+/* Flushes of kernel ranges, and batches that the strategy leaves to the kernel. */
+static const char kernel_flush_text[] =
+	"strategy kernel-range\n"
+	"on flush:\n"
+	"	dsb ishst\n"
+	"	asid\n"
+	"	tlbi is\n"
+	"	sync ish\n"
+	"	isb\n"
+	"	ret\n";
+static const char kernel_batch_text[] =
+	"strategy kernel-batch\n"
+	"on flush:\n"
+	"	ret\n"
+	"on batch-flush:\n"
+	"	sync ish\n"
+	"	ret\n";
+
+unsigned dvm_sim_cpus_needed(const struct dvm_trace *trace)
+{
+	return dvm_trace_get_env(trace)->ncpus;
+}
+
+/* ---- setting up ---- */
+
+static int check_options(const struct dvm_sim_options *o, struct dvm_error *err)
+{
+	if (o->size < sizeof(*o) || !o->hw || !o->kernel || !o->strategy || !o->trace)
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "size, hw, kernel, strategy and trace must be given");
+	if (!dvmi_model_hw(o->hw))
+		return dvmi_error(err, DVM_EINVAL, "simulation", "hw is no hardware model");
+	if (!dvmi_model_kernel(o->kernel))
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "kernel is no kernel configuration");
+	return 0;
+}
+
+static void set_rules(struct dvm_sim *s)
+{
+	const struct dvmi_hw *hw = s->hw;
+	const struct dvmi_kernel_cfg *k = s->cfg;
+
+	s->rules = (struct dvmi_flush_rules){
+		.page_shift = (unsigned)__builtin_ctzll(k->page_bytes),
+		.range = hw->feature_range_tlbi && k->range_tlbi,
+		.ascending = k->range_ascending,
+		.ttl = hw->feature_ttl,
+		.kpti = k->kpti,
+		.lpa2 = k->lpa2,
+		.max_dvm_ops = k->max_dvm_ops,
+		.range_limit_pages = k->range_limit_pages,
+	};
+	s->repeat_new = hw->erratum_repeat_tlbi && k->repeat_tlbi == DVMI_REPEAT_NEW;
+	s->repeat_old = hw->erratum_repeat_tlbi && k->repeat_tlbi == DVMI_REPEAT_OLD;
+	s->kinsn_ps = hw->clock_cpi_milli * UINT64_C(1000000000) / hw->clock_core_khz;
+}
+
+static int set_copies(struct dvm_sim *s, struct dvm_error *err)
+{
+	unsigned need = s->env->ncpus;
+	uint64_t cpus = dvmi_hw_cpus(s->hw), ids;
+
+	s->cpus_count = (unsigned)cpus;
+	if (need > cpus)
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "the workload needs %u CPUs, the part %s has %u", need,
+				  dvm_model_name(s->options.hw), s->cpus_count);
+	s->copies = s->options.copies ? s->options.copies : s->cpus_count / need;
+	if ((uint64_t)s->copies * need > cpus)
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "%u copies of %u CPUs each do not fit the %u CPUs of %s",
+				  s->copies, need, s->cpus_count, dvm_model_name(s->options.hw));
+	ids = s->ids.mms > s->ids.tasks ? s->ids.mms : s->ids.tasks;
+	ids = ids > s->ids.wakes ? ids : s->ids.wakes;
+	if (s->copies > COPIES_MAX || ids * s->copies > IDS_MAX)
+		return dvmi_error(err, DVM_ELIMIT, "simulation",
+				  "%u copies make more tasks, address spaces or wake-ups than %u",
+				  s->copies, IDS_MAX);
+	s->cpus_used = s->copies * need;
+	s->mms_count = s->copies * s->ids.mms + 1;
+	s->tasks_count = s->copies * s->ids.tasks + 1;
+	return 0;
+}
+
+/* Every CPU's own records, in order: their numbers, CPU after CPU. */
+static int set_streams(struct dvm_sim *s, size_t count, struct dvm_error *err)
+{
+	uint32_t n = s->env->ncpus;
+	size_t *at = dvmi_calloc((size_t)n + 1, sizeof(*at));
+
+	if (!at || count > UINT32_MAX) {
+		dvmi_free(at);
+		return at ? dvmi_error(err, DVM_ELIMIT, "simulation", "too many records") :
+			    dvmi_error_nomem(err);
+	}
+	s->streams = dvmi_calloc(count, sizeof(*s->streams));
+	if (!s->streams) {
+		dvmi_free(at);
+		return dvmi_error_nomem(err);
+	}
+	for (size_t i = 0; i < count; i++)
+		at[s->records[i].cpu + 1]++;
+	for (uint32_t c = 0; c < n; c++)
+		at[c + 1] += at[c];
+	for (unsigned k = 0; k < s->copies; k++) {
+		for (uint32_t c = 0; c < n; c++) {
+			struct dvmi_cpu *cpu = &s->cpus[k * n + c];
+
+			cpu->stream = s->streams + at[c];
+			cpu->count = (uint32_t)(at[c + 1] - at[c]);
+		}
+	}
+	for (size_t i = 0; i < count; i++)
+		s->streams[at[s->records[i].cpu]++] = (uint32_t)i;
+	dvmi_free(at);
+	return 0;
+}
+
+static int set_cpus(struct dvm_sim *s)
+{
+	struct dvmi_rng rng;
+	size_t words = dvmi_bitmap_words(s->cpus_count) * DVMI_MASK_REGS;
+	uint64_t phase = 0;
+
+	s->cpus = dvmi_calloc(s->cpus_used, sizeof(*s->cpus));
+	s->mask_storage = dvmi_calloc(s->cpus_used * words, sizeof(*s->mask_storage));
+	if (!s->cpus || !s->mask_storage)
+		return -DVM_ENOMEM;
+	dvmi_rng_init(&rng, s->options.seed, 2);
+	for (unsigned n = 0; n < s->cpus_used; n++) {
+		struct dvmi_cpu *c = &s->cpus[n];
+
+		if (s->copies > 1 && n % s->env->ncpus == 0)
+			phase = dvmi_rng_below(&rng, PHASE_PS);
+		c->id = n;
+		c->copy = n / s->env->ncpus;
+		c->idle = true;
+		c->start_ps = c->idle_since_ps = phase;
+		c->masks = s->mask_storage + n * words;
+		c->phase = DVMI_PHASE_RECORD;
+		dvmi_evq_cpu_set(&s->evq, n, phase);
+	}
+	return 0;
+}
+
+static int set_tables(struct dvm_sim *s)
+{
+	s->tasks = dvmi_calloc(s->tasks_count, sizeof(*s->tasks));
+	s->wakes = dvmi_calloc((size_t)s->copies * s->ids.wakes + 1, sizeof(*s->wakes));
+	s->work = dvmi_calloc((size_t)s->copies * s->env->nmarks, sizeof(*s->work));
+	s->mm_ran = dvmi_calloc(s->mms_count, sizeof(*s->mm_ran));
+	s->steps = dvmi_calloc(s->program->insns_count, sizeof(*s->steps));
+	s->step_text = dvmi_calloc(s->program->insns_count, sizeof(*s->step_text));
+	if (!s->tasks || !s->wakes || !s->work || !s->mm_ran || !s->steps || !s->step_text)
+		return -DVM_ENOMEM;
+	for (uint32_t t = 0; t < s->tasks_count; t++)
+		s->tasks[t].on_cpu = s->tasks[t].last_cpu = s->tasks[t].waiter = DVMI_NONE32;
+	for (size_t w = 0; w <= (size_t)s->copies * s->ids.wakes; w++)
+		s->wakes[w].waiter = DVMI_NONE32;
+	return 0;
+}
+
+static int set_machine(struct dvm_sim *s)
+{
+	struct dvmi_workset_rules rules = { .pages = WORKING_SET_PAGES,
+					    .period_ps = WORKING_SET_PERIOD_PS,
+					    .capacity = s->hw->tlb_l2_entries };
+	int ret;
+
+	if (s->options.working_set_pages)
+		rules.pages = s->options.working_set_pages;
+	ret = dvmi_evq_init(&s->evq, s->cpus_count);
+	if (!ret)
+		ret = dvmi_fabric_new(s->hw, &s->evq, &s->fabric);
+	if (!ret)
+		ret = dvmi_core_init(&s->core, s->hw, s->fabric);
+	if (!ret)
+		ret = dvmi_ipi_init(&s->ipi, s->hw, s->cpus_count);
+	if (!ret)
+		ret = dvmi_words_init(&s->words, s->program, dvmi_fabric_topology(s->fabric),
+				      s->mms_count, s->tasks_count);
+	if (!ret)
+		ret = dvmi_oracle_new(s->cpus_count, s->mms_count, &s->oracle);
+	if (!ret)
+		ret = dvmi_workset_new(s->cpus_count, s->mms_count, &rules, &s->workset);
+	return ret;
+}
+
+static int set_programs(struct dvm_sim *s, struct dvm_error *err)
+{
+	struct dvm_strategy_line line;
+	int ret = dvmi_program_parse(kernel_flush_text, sizeof(kernel_flush_text) - 1, "kernel",
+				     &s->kernel_flush, err);
+
+	if (!ret)
+		ret = dvmi_program_parse(kernel_batch_text, sizeof(kernel_batch_text) - 1,
+					 "kernel", &s->kernel_batch, err);
+	for (unsigned i = 0; i < s->program->insns_count && !ret; i++) {
+		ret = dvm_strategy_get_line(s->options.strategy, i, &line);
+		if (!ret)
+			snprintf(s->step_text[i], sizeof(s->step_text[i]), "%.*s",
+				 (int)sizeof(s->step_text[i]) - 1, line.text);
+	}
+	return ret;
+}
+
+static int set_up(struct dvm_sim *s, struct dvm_error *err)
+{
+	size_t count;
+	int ret;
+
+	s->hw = dvmi_model_hw(s->options.hw);
+	s->cfg = dvmi_model_kernel(s->options.kernel);
+	s->program = dvmi_strategy_program(s->options.strategy);
+	s->records = dvm_trace_records(s->options.trace, &count);
+	s->env = dvm_trace_get_env(s->options.trace);
+	s->ids = dvm_trace_get_ids(s->options.trace);
+	set_rules(s);
+	ret = set_copies(s, err);
+	if (ret)
+		return ret;
+	ret = set_tables(s);
+	if (!ret)
+		ret = set_machine(s);
+	if (!ret)
+		ret = set_cpus(s);
+	if (ret)
+		return ret == -DVM_ENOMEM ? dvmi_error_nomem(err) :
+		       dvmi_error(err, -ret, dvm_model_name(s->options.hw),
+				  "the part can not be simulated: %s", dvm_strerror(ret));
+	ret = set_streams(s, count, err);
+	if (!ret)
+		ret = set_programs(s, err);
+	return ret;
+}
+
+int dvm_sim_new(const struct dvm_sim_options *options, struct dvm_sim **sim, struct dvm_error *err)
+{
+	struct dvm_sim *s;
+	int ret = check_options(options, err);
+
+	if (ret)
+		return ret;
+	s = dvmi_zalloc(sizeof(*s));
+	if (!s)
+		return dvmi_error_nomem(err);
+	s->options = *options;
+	ret = set_up(s, err);
+	if (ret) {
+		dvm_sim_free(s);
+		return ret;
+	}
+	*sim = s;
+	return 0;
+}
+
+void dvm_sim_free(struct dvm_sim *s)
+{
+	if (!s)
+		return;
+	dvmi_workset_free(s->workset);
+	dvmi_oracle_free(s->oracle);
+	if (s->words.program)
+		dvmi_words_fini(&s->words);
+	dvmi_ipi_fini(&s->ipi);
+	dvmi_core_fini(&s->core);
+	dvmi_fabric_free(s->fabric);
+	dvmi_evq_fini(&s->evq);
+	dvmi_program_free(s->kernel_flush);
+	dvmi_program_free(s->kernel_batch);
+	dvmi_free(s->cpus);
+	dvmi_free(s->tasks);
+	dvmi_free(s->wakes);
+	dvmi_free(s->streams);
+	dvmi_free(s->mask_storage);
+	dvmi_free(s->work);
+	dvmi_free(s->mm_ran);
+	dvmi_free(s->steps);
+	dvmi_free(s->step_text);
+	dvmi_free(s);
+}
+
+/* ---- running ---- */
+
+static void collect(struct dvm_sim *s)
+{
+	struct dvm_stats *st = &s->stats;
+	struct dvmi_fabric_stats f;
+
+	dvmi_fabric_get_stats(s->fabric, &f);
+	st->cpus = s->cpus_count;
+	st->copies = s->copies;
+	st->cpus_used = 0;
+	for (unsigned n = 0; n < s->cpus_used; n++)
+		st->cpus_used += s->cpus[n].count != 0;
+	st->dvm_nonsyncs = f.ops;
+	st->dvm_syncs = f.syncs;
+	st->dvm_snoops = f.snoops;
+	st->mms_one_cpu = 0;
+	for (uint32_t mm = 1; mm < s->mms_count; mm++)
+		st->mms_one_cpu += dvmi_oracle_cpus_of(s->oracle, mm) == 1;
+	dvmi_latency_summary(&s->flush_latency, &st->flush);
+	dvmi_latency_summary(&s->dsb_latency, &st->dsb);
+}
+
+static int run_events(struct dvm_sim *s, struct dvm_error *err)
+{
+	uint64_t budget = s->options.max_events ? s->options.max_events : MAX_EVENTS;
+	struct dvmi_event ev;
+	int ret = 0;
+
+	while (!ret && dvmi_evq_pop(&s->evq, &ev)) {
+		if (s->stats.events++ == budget)
+			return dvmi_error(err, DVM_EBUDGET, "simulation",
+					  "the budget of %" PRIu64 " events is spent", budget);
+		s->stats.elapsed_ps = ev.time_ps;
+		if (dvmi_fabric_owns(ev.kind))
+			ret = dvmi_fabric_message(s->fabric, &ev);
+		else
+			ret = dvmi_cpu_act(s, &s->cpus[ev.who], ev.time_ps);
+	}
+	if (!ret)
+		ret = dvmi_cpu_stuck(s, err);
+	return ret;
+}
+
+int dvm_sim_run(struct dvm_sim *s, struct dvm_error *err)
+{
+	struct dvm_error local = { 0 };
+	int ret;
+
+	s->err = &local;
+	ret = run_events(s, &local);
+	s->err = NULL;
+	if (!ret && dvmi_oracle_failed(s->oracle))
+		ret = -DVM_ENOMEM;
+	if (ret == -DVM_ENOMEM)
+		dvmi_error_nomem(&local);
+	if (ret && err)
+		*err = local;
+	collect(s);
+	return ret;
+}
+
+/* ---- results ---- */
+
+bool dvm_sim_is_random(const struct dvm_sim *s)
+{
+	return s->copies > 1;
+}
+
+const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *s)
+{
+	return &s->stats;
+}
+
+int dvm_sim_work(const struct dvm_sim *s, size_t index, struct dvm_work *work)
+{
+	struct dvm_work w = { 0 };
+
+	if (index >= s->env->nmarks)
+		return -DVM_ENOENT;
+	w.name = dvm_trace_mark_name(s->options.trace, (uint32_t)index);
+	for (unsigned k = 0; k < s->copies; k++) {
+		const struct dvmi_work *done = &s->work[(size_t)k * s->env->nmarks + index];
+		uint64_t start = s->cpus[(size_t)k * s->env->ncpus].start_ps;
+
+		w.count += done->count;
+		if (done->last_ps > start)
+			w.per_second += (double)done->count * 1e12 / (double)(done->last_ps - start);
+	}
+	*work = w;
+	return 0;
+}
+
+int dvm_sim_step(const struct dvm_sim *s, size_t index, struct dvm_step *step)
+{
+	const struct dvmi_program *p = s->program;
+	int hook = -1;
+
+	if (index >= p->insns_count)
+		return -DVM_ENOENT;
+	/* The hook that begins nearest before the instruction. */
+	for (int h = 0; h < DVMI_HOOKS; h++)
+		if (p->hooks[h] >= 0 && (size_t)p->hooks[h] <= index &&
+		    (hook < 0 || p->hooks[h] > p->hooks[hook]))
+			hook = h;
+	*step = (struct dvm_step){ .hook = hook < 0 ? "" : dvmi_hook_names[hook],
+				   .line = p->insns[index].line,
+				   .text = s->step_text[index],
+				   .count = s->steps[index].count,
+				   .total_ps = s->steps[index].total_ps };
+	return 0;
+}
