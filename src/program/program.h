@@ -52,8 +52,8 @@ enum {
  *              flush_tlb_mm / _range / _page: a range over the limit arrives as a whole-mm request with
  *              no flags set, as in the kernel. At ret the caller takes the flush as complete (unless
  *              req.nosync).
- * batch-add    One page is added to a deferred batch (reclaim, page migration). Without this hook
- *              `flush` runs with req.nosync set.
+ * batch-add    One page is added to a deferred batch (reclaim, page migration); req.nosync is set.
+ *              Without this hook `flush` runs, also with req.nosync set.
  * batch-flush  Completes everything this task has added; runs once for a batch that may span several
  *              mms (no mm, no request), possibly on another CPU than some of its batch-adds. Without
  *              batch-add and batch-flush: sync ish, as the kernel does.

@@ -14,7 +14,7 @@
 #define DIR_NAME DVMSIM_SOURCE_DIR "/models/strategies"
 #define SUFFIX ".strategy"
 
-static char names[128][64];
+static char names[128][DVMI_NAME];
 static int count;
 
 static void list(void)
@@ -25,8 +25,8 @@ static void list(void)
 	while (dir && count < 128 && (e = readdir(dir))) {
 		const char *dot = strstr(e->d_name, SUFFIX);
 
-		if (dot && dot - e->d_name < 64)
-			snprintf(names[count++], 64, "%.*s", (int)(dot - e->d_name), e->d_name);
+		if (dot && dot - e->d_name < DVMI_NAME)
+			snprintf(names[count++], DVMI_NAME, "%.*s", (int)(dot - e->d_name), e->d_name);
 	}
 	if (dir)
 		closedir(dir);
@@ -124,6 +124,58 @@ START_TEST(needed_program_is_shipped)
 }
 END_TEST
 
+/* The worked examples of the language reference, between ```strategy and ```. */
+START_TEST(documented_example_is_read)
+{
+	char *text, *p;
+	size_t size;
+	int examples = 0;
+
+	ck_assert_int_eq(dvmi_file_load(DVMSIM_SOURCE_DIR "/docs/strategy-author.md", 1 << 20,
+					&text, &size, NULL), 0);
+	for (p = text; (p = strstr(p, "```strategy\n")); examples++) {
+		char *end = strstr(p += strlen("```strategy\n"), "```");
+
+		ck_assert_ptr_nonnull(end);
+		dvmi_program_free(parse(p, (size_t)(end - p), "docs/strategy-author.md"));
+		p = end + 3;
+	}
+	ck_assert_int_ge(examples, 1);
+	dvmi_free(text);
+}
+END_TEST
+
+/* The reference lists every hook, field and instruction; the second page every strategy. */
+START_TEST(documentation_is_complete)
+{
+	char *text, quoted[64 + DVMI_NAME];
+	size_t size;
+
+	ck_assert_int_eq(dvmi_file_load(DVMSIM_SOURCE_DIR "/docs/strategy-author.md", 1 << 20,
+					&text, &size, NULL), 0);
+	for (unsigned i = 0; i < DVMI_HOOKS; i++) {
+		snprintf(quoted, sizeof(quoted), "| `%s` |", dvmi_hook_names[i]);
+		ck_assert_msg(strstr(text, quoted) != NULL, "%s", quoted);
+	}
+	for (unsigned i = 0; i < DVMI_FIELDS; i++) {
+		snprintf(quoted, sizeof(quoted), "| `%s` |", dvmi_field_names[i]);
+		ck_assert_msg(strstr(text, quoted) != NULL, "%s", quoted);
+	}
+	for (unsigned i = 0; i < DVMI_OPS; i++) {
+		snprintf(quoted, sizeof(quoted), "`%s", dvmi_op_names[i]);
+		ck_assert_msg(strstr(text, quoted) != NULL, "%s", quoted);
+	}
+	dvmi_free(text);
+	ck_assert_int_eq(dvmi_file_load(DVMSIM_SOURCE_DIR "/docs/strategies.md", 1 << 20, &text,
+					&size, NULL), 0);
+	for (int i = 0; i < count; i++) {
+		snprintf(quoted, sizeof(quoted), "\n## %.*s", DVMI_NAME, names[i]);
+		ck_assert_msg(strstr(text, quoted) != NULL, "%s", names[i]);
+	}
+	dvmi_free(text);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "shipped");
@@ -132,6 +184,8 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, shipped_program_is_read_and_round_trips, 0, count);
 	tcase_add_loop_test(tc, needed_program_is_shipped, 0,
 			    (int)(sizeof(needed) / sizeof(needed[0])));
+	tcase_add_test(tc, documented_example_is_read);
+	tcase_add_test(tc, documentation_is_complete);
 }
 
 CHECK_MAIN("program_shipped", add_cases)
