@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* gendocs MANDIR COMPLETION: man pages and bash completion from the command tables. */
+/* gendocs MANDIR COMPLETION PAGE.5.in MODELS: man pages and bash completion from the tables. */
 #include "cli.h"
+
+#include <dvmsim/model.h>
+
+#include <inttypes.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -258,15 +262,76 @@ static void write_completion(const char *path)
 	finish(out, path);
 }
 
+static void write_parameter(FILE *out, const struct dvm_param *p)
+{
+	fputs(".TP\n.B ", out);
+	roff(out, p->path);
+	fputs("\n", out);
+	roff(out, p->doc);
+	fputs(".\n", out);
+	if (p->type == DVM_PARAM_BOOL) {
+		fputs("True or false.\n", out);
+	} else if (p->type == DVM_PARAM_ENUM) {
+		fputs("One of:", out);
+		for (const char *word = p->words; *word; word += strcspn(word, "|"), word += *word == '|')
+			fprintf(out, " %.*s", (int)strcspn(word, "|"), word);
+		fputs(".\n", out);
+	} else {
+		fprintf(out, "In %s, from %" PRIu64 " to %" PRIu64 ".\n", p->unit, p->min, p->max);
+	}
+}
+
+/* The parameters are the same for every model of a kind; take those of one that ships. */
+static void write_parameters(FILE *out, enum dvm_model_kind kind, const char *name,
+			     const char *models)
+{
+	struct dvm_param p = { .size = sizeof(p) };
+	struct dvm_model *model;
+	struct dvm_error err;
+
+	if (dvm_model_find(kind, name, models, &model, &err))
+		exit(cli_fail(&err));
+	for (size_t i = 0; i < dvm_model_param_count(model); i++) {
+		if (!dvm_model_param(model, i, &p))
+			write_parameter(out, &p);
+	}
+	dvm_model_free(model);
+}
+
+/* Copy the page; a line @HW@ or @KERNEL@ becomes the parameters of that kind. */
+static void write_model_page(const char *dir, const char *page, const char *models)
+{
+	FILE *in = fopen(page, "r"), *out;
+	char path[4096], line[1024];
+
+	if (!in) {
+		fprintf(stderr, "gendocs: %s: %s\n", page, strerror(errno));
+		exit(2);
+	}
+	snprintf(path, sizeof(path), "%s/dvmsim-model.5", dir);
+	out = create(path);
+	while (fgets(line, sizeof(line), in)) {
+		if (!strcmp(line, "@HW@\n"))
+			write_parameters(out, DVM_MODEL_HW, "teaching-4", models);
+		else if (!strcmp(line, "@KERNEL@\n"))
+			write_parameters(out, DVM_MODEL_KERNEL, "linux-6.12", models);
+		else
+			fputs(line, out);
+	}
+	fclose(in);
+	finish(out, path);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc != 3) {
-		fputs("usage: gendocs MANDIR COMPLETION\n", stderr);
+	if (argc != 5) {
+		fputs("usage: gendocs MANDIR COMPLETION PAGE.5.in MODELS\n", stderr);
 		return 2;
 	}
 	for (size_t i = 0; cli_commands[i]; i++)
 		write_command(argv[1], cli_commands[i]);
 	write_main(argv[1]);
 	write_completion(argv[2]);
+	write_model_page(argv[1], argv[3], argv[4]);
 	return 0;
 }
