@@ -64,7 +64,8 @@ extern "C" {
  * @DVM_TRACE_FLUSH:       @task asks for a flush of @mm: @request, @amount pages from @va,
  *                         @stride_shift, @level (4: unknown), @op = cause; flags LEAF, NOSYNC,
  *                         NOBROADCAST, NONOTIFY, FREED_TABLES, FOREIGN, FULLMM
- * @DVM_TRACE_BATCH_FLUSH: @task completes the FLUSH records with NOSYNC that precede it on this CPU
+ * @DVM_TRACE_BATCH_FLUSH: @task completes the FLUSH records with NOSYNC that it made before; those
+ *                         with cause YOUNG_CLEAR need none
  * @DVM_TRACE_ACCESS_RUN:  @task makes accesses number [@va, @va + @amount) of the trace's array
  * @DVM_TRACE_MARK:        work done: @amount more of the mark number @id (dvm_trace_mark_name())
  * @DVM_TRACE_LOST:        the source lost @amount events of this CPU here

@@ -2,6 +2,7 @@
 #include "trace/internal.h"
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/suggest.h"
 
@@ -56,18 +57,6 @@ static int unknown_key(struct dvm_error *err, const char *prefix, const char *ke
 			  near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
-static int has_duplicate(const cJSON *object, const cJSON *item)
-{
-	const cJSON *other;
-
-	cJSON_ArrayForEach(other, object)
-		if (other == item)
-			return 0;
-		else if (!strcmp(other->string, item->string))
-			return 1;
-	return 0;
-}
-
 static const struct key *find_key(const char *name)
 {
 	for (size_t i = 0; i < NKEYS; i++)
@@ -91,8 +80,6 @@ static int check_features(const cJSON *object, struct dvm_error *err)
 			return unknown_key(err, "features/", item->string, next_feature);
 		if (!cJSON_IsBool(item))
 			return bad(err, "features", "values must be true or false");
-		if (has_duplicate(object, item))
-			return bad(err, "features", "a key is given twice");
 	}
 	return 0;
 }
@@ -155,8 +142,6 @@ static int check_keys(const cJSON *root, struct dvm_error *err)
 
 		if (!key)
 			return unknown_key(err, "", item->string, next_key);
-		if (has_duplicate(root, item))
-			return bad(err, item->string, "given twice");
 		ret = check_value(key, item, err);
 		if (ret)
 			return ret;
@@ -334,22 +319,17 @@ int dvmi_trace_header_parse(const char *json, struct dvmi_trace_header *header,
 {
 	struct dvmi_trace_header h = { 0 };
 	size_t size = strlen(json);
-	const char *end = NULL;
-	unsigned line = 1;
-	cJSON *root;
+	struct dvmi_json *doc;
 	int ret;
 
 	if (size > DVM_TRACE_MAX_HEADER_BYTES)
 		return dvmi_error(err, DVM_ELIMIT, WHERE, "larger than %u bytes",
 				  DVM_TRACE_MAX_HEADER_BYTES);
-	root = cJSON_ParseWithLengthOpts(json, size + 1, &end, 1);
-	if (!root) {
-		for (const char *p = json; p < end && *p; p++)
-			line += *p == '\n';
-		return dvmi_error_at(err, DVM_EFORMAT, WHERE, line, 0, "not a JSON object");
-	}
-	ret = read_header(root, &h, err);
-	cJSON_Delete(root);
+	ret = dvmi_json_parse(WHERE, json, size, &doc, err);
+	if (ret)
+		return ret;
+	ret = read_header(dvmi_json_root(doc).node, &h, err);
+	dvmi_json_free(doc);
 	if (ret)
 		dvmi_trace_header_fini(&h);
 	else
