@@ -20,43 +20,38 @@ int dvmi_evq_init(struct dvmi_evq *q, uint32_t cpus)
 	while (leaves < cpus)
 		leaves <<= 1;
 	memset(q, 0, sizeof(*q));
-	q->tree = dvmi_calloc(leaves, sizeof(*q->tree));
-	q->cpu_ps = dvmi_calloc(leaves, sizeof(*q->cpu_ps));
-	if (!q->tree || !q->cpu_ps) {
-		dvmi_evq_fini(q);
+	q->tree = dvmi_calloc(2 * (size_t)leaves, sizeof(*q->tree));
+	if (!q->tree)
 		return -DVM_ENOMEM;
-	}
 	q->cpus = cpus;
 	q->leaves = leaves;
-	for (uint32_t i = 0; i < leaves; i++)
-		q->cpu_ps[i] = DVMI_NEVER;
-	/* All equal: the lowest leaf of each subtree wins. */
-	for (uint32_t i = leaves; i-- > 1;)
-		q->tree[i] = 2 * i < leaves ? q->tree[2 * i] : 2 * i - leaves;
+	/* All equal: of two, the left one, with the lower CPU numbers, is first. */
+	for (uint32_t i = 2 * leaves; i-- > 1;)
+		q->tree[i] = i >= leaves ? (struct dvmi_evq_node){DVMI_NEVER, i - leaves}
+					 : q->tree[2 * i];
 	return 0;
 }
 
 void dvmi_evq_fini(struct dvmi_evq *q)
 {
 	dvmi_free(q->tree);
-	dvmi_free(q->cpu_ps);
 	dvmi_free(q->heap);
 	memset(q, 0, sizeof(*q));
 }
 
 void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
 {
-	uint32_t leaves = q->leaves, i = leaves + cpu;
-	uint64_t win = cpu;
+	struct dvmi_evq_node win = {time_ps, cpu}, *tree = q->tree;
+	uint32_t i = q->leaves + cpu;
 
-	q->cpu_ps[cpu] = time_ps;
+	tree[i] = win;
 	for (; i > 1; i >>= 1) {
-		uint64_t other = i >= leaves ? (i ^ 1) - leaves : q->tree[i ^ 1];
-		uint64_t a = q->cpu_ps[win], b = q->cpu_ps[other];
+		struct dvmi_evq_node other = tree[i ^ 1];
 
-		if (b < a || (b == a && other < win))
+		/* The left of two equals: the other one, if we are the right. */
+		if (other.time_ps < win.time_ps || (other.time_ps == win.time_ps && i & 1))
 			win = other;
-		q->tree[i >> 1] = win;
+		tree[i >> 1] = win;
 	}
 }
 
@@ -111,11 +106,6 @@ static void heap_remove_first(struct dvmi_evq *q)
 	q->heap[i] = m;
 }
 
-static uint32_t first_cpu(const struct dvmi_evq *q)
-{
-	return q->leaves > 1 ? (uint32_t)q->tree[1] : 0;
-}
-
 uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q)
 {
 	return q->messages ? q->heap[0].time_ps : DVMI_NEVER;
@@ -123,30 +113,30 @@ uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q)
 
 uint64_t dvmi_evq_next_ps(const struct dvmi_evq *q)
 {
-	uint64_t msg = dvmi_evq_next_message_ps(q), cpu = q->cpu_ps[first_cpu(q)];
+	uint64_t msg = dvmi_evq_next_message_ps(q), cpu = q->tree[1].time_ps;
 
 	return msg < cpu ? msg : cpu;
 }
 
 int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
 {
-	uint32_t cpu = first_cpu(q);
+	struct dvmi_evq_node first = q->tree[1];
 
-	if (q->messages && q->heap[0].time_ps <= q->cpu_ps[cpu]) {
+	if (q->messages && q->heap[0].time_ps <= first.time_ps) {
 		const struct dvmi_message *m = &q->heap[0];
 
 		*ev = (struct dvmi_event){m->time_ps, m->kind, m->who, m->data};
 		heap_remove_first(q);
 		return 1;
 	}
-	if (q->cpu_ps[cpu] == DVMI_NEVER)
+	if (first.time_ps == DVMI_NEVER)
 		return 0;
-	*ev = (struct dvmi_event){q->cpu_ps[cpu], DVMI_EV_CPU, cpu, 0};
-	dvmi_evq_cpu_set(q, cpu, DVMI_NEVER);
+	*ev = (struct dvmi_event){first.time_ps, DVMI_EV_CPU, first.cpu, 0};
+	dvmi_evq_cpu_set(q, first.cpu, DVMI_NEVER);
 	return 1;
 }
 
 size_t dvmi_evq_bytes(const struct dvmi_evq *q)
 {
-	return q->leaves * (sizeof(*q->tree) + sizeof(*q->cpu_ps)) + q->capacity * sizeof(*q->heap);
+	return 2 * (size_t)q->leaves * sizeof(*q->tree) + q->capacity * sizeof(*q->heap);
 }

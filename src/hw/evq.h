@@ -33,9 +33,14 @@ struct dvmi_event {
 
 struct dvmi_message;
 
+/* A node of the winner tree: the earliest action among the CPUs below it. */
+struct dvmi_evq_node {
+	uint64_t time_ps;
+	uint32_t cpu;
+};
+
 struct dvmi_evq {
-	uint64_t *tree; /* winner tree: node i holds the earlier of 2i and 2i+1, as a leaf index */
-	uint64_t *cpu_ps;
+	struct dvmi_evq_node *tree; /* node 1 is the root, i has 2i and 2i+1, leaves from .leaves */
 	uint32_t cpus, leaves;
 	struct dvmi_message *heap;
 	size_t messages, capacity;
@@ -50,7 +55,7 @@ void dvmi_evq_fini(struct dvmi_evq *q);
 void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps);
 static inline uint64_t dvmi_evq_cpu_get(const struct dvmi_evq *q, uint32_t cpu)
 {
-	return q->cpu_ps[cpu];
+	return q->tree[q->leaves + cpu].time_ps;
 }
 
 /* Post a message. @prio orders messages of one instant. Returns 0 or -DVM_ENOMEM. */
