@@ -11,7 +11,8 @@ int dvmi_topology_init(struct dvmi_topology *topo, const struct dvmi_hw *hw)
 	uint64_t n = 1;
 
 	for (int i = 0; i < 5; i++) {
-		if (!parts[i] || parts[i] > DVMI_TOPOLOGY_CPUS_MAX || n * parts[i] > DVMI_TOPOLOGY_CPUS_MAX)
+		if (!parts[i] || parts[i] > DVMI_TOPOLOGY_CPUS_MAX ||
+		    n * parts[i] > DVMI_TOPOLOGY_CPUS_MAX)
 			return -DVM_ELIMIT;
 		n *= parts[i];
 		cpus[i] = (uint32_t)n;

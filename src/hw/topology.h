@@ -21,7 +21,8 @@ enum dvmi_distance {
 
 #define DVMI_TOPOLOGY_CPUS_MAX 4096u
 
-/* Returns 0, or -DVM_ELIMIT when the machine is empty or has more than DVMI_TOPOLOGY_CPUS_MAX CPUs. */
+/* Returns 0, or -DVM_ELIMIT when the machine is empty or has more than DVMI_TOPOLOGY_CPUS_MAX CPUs.
+ */
 int dvmi_topology_init(struct dvmi_topology *topo, const struct dvmi_hw *hw);
 
 static inline uint32_t dvmi_cpu_core(const struct dvmi_topology *topo, uint32_t cpu)

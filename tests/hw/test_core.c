@@ -270,7 +270,7 @@ START_TEST(machine_of_no_or_too_many_cpus_is_refused)
 	ck_assert_int_eq(dvmi_topology_init(&topo, &many), -DVM_ELIMIT);
 	ck_assert_int_eq(dvmi_topology_init(&topo, &wrap), -DVM_ELIMIT);
 	ck_assert_int_eq(dvmi_topology_init(&topo, &most), 0);
-	ck_assert_uint_eq(topo.cpus, DVMI_CPUS_MAX);
+	ck_assert_uint_eq(topo.cpus, DVMI_TOPOLOGY_CPUS_MAX);
 	ck_assert_int_eq(dvmi_fabric_new(&many, NULL, &f), -DVM_ELIMIT);
 	ck_assert_ptr_null(f);
 }
