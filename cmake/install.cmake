@@ -40,3 +40,5 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/dvmsimConfigVersion.cmake
 	COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/dvmsimConfig.cmake ${CMAKE_BINARY_DIR}/dvmsimConfigVersion.cmake
 	DESTINATION ${package_dir})
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md
+	${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
