@@ -7,7 +7,7 @@
  *   WR   the switch-in hunk of 20250829153510.2401161-3-ryan.roberts@arm.com
  *   V1   the same message; V2 20260523134710.3827956-1-linu.cherian@arm.com
  *   V2W  Will Deacon's, V3 Ryan Roberts' proposal in the review of version 2, 15 Jun 2026
- *   V2I  aLcZ93VeOYa4ilZb@arm.com
+ *   V2I  aLcZ93VeOYa4ilZb@arm.com; the others: the message-ids in docs/strategies.md
  */
 #include "check_main.h"
 
@@ -20,6 +20,10 @@
 #define MULTIPLE 0xfffffffe
 #define R "R:mm.active_cpu"
 
+#define M "RM:mm.ran_on"
+#define U "R:mm.mm_users"
+#define N "R:mm.nr_active"
+
 #define V1 "active-cpu-v1"
 #define V2 "active-cpu-v2"
 #define V2W "active-cpu-v2-plain-load"
@@ -30,7 +34,7 @@
 /* The flusher runs on CPU 3. */
 static const struct {
 	const char *strategy, *hook, *fields;
-	uint64_t values[3];
+	uint64_t values[5];
 	const char *effects;
 } rows[] = {
 	/* V0 */
@@ -136,6 +140,105 @@ static const struct {
 	  "dsb.ishst asid tlbi.is sync.ish notify" },
 	{ "recheck-own", "batch-add", "req.nosync req.foreign", { 3 },
 	  "dsb.ishst asid tlbi.is notify" },
+	/* V3O */
+	{ "recheck-optimistic", "flush", "", { 3, 3 },
+	  R " dsb.ishst asid tlbi.local dsb.nsh " R " notify" },
+	{ "recheck-optimistic", "flush", "", { 3, MULTIPLE },
+	  R " dsb.ishst asid tlbi.local dsb.nsh " R " tlbi.is sync.ish notify" },
+	{ "recheck-optimistic", "flush", "", { 4 }, R " dsb.ishst asid tlbi.is notify sync.ish" },
+	/* V4: sample, barrier, load, ASID and TLBIs inside the section */
+	{ "restartable", "flush", "", { 3 },
+	  "section dsb.ishst " R " asid tlbi.local section_end notify dsb.nsh" },
+	{ "restartable", "flush", "", { 4 },
+	  "section dsb.ishst " R " asid tlbi.is section_end notify sync.ish" },
+	{ "restartable", "flush", "req.fullasid", { 3 },
+	  "section dsb.ishst " R " asid tlbi.local section_end dsb.nsh notify" },
+	/* V5: the mask says only CPU 3; CPUs 1 and 3; CPU 1; five CPUs; none */
+	{ "cpumask-ipi", "flush", "", { 0x08 }, "MD dsb.ish " M " asid tlbi.local dsb.nsh ME notify" },
+	{ "cpumask-ipi", "flush", "", { 0x0a },
+	  "MD dsb.ish " M " asid ipi:2 dsb.nshst tlbi.local dsb.nsh ME notify" },
+	{ "cpumask-ipi", "flush", "", { 0x02 },
+	  "MD dsb.ish " M " asid ipi:2 dsb.nshst tlbi.local dsb.nsh ME notify" },
+	{ "cpumask-ipi", "flush", "", { 0x1f },
+	  "MD dsb.ish " M " ME asid tlbi.is notify sync.ish" },
+	{ "cpumask-ipi", "flush", "", { 0 }, "MD dsb.ish " M " ME notify" },
+	{ "cpumask-ipi", "ipi", "", { 0 }, "dsb.nshst tlbi.local dsb.nsh" },
+	{ "cpumask-ipi", "switch-in", "", { 1 }, "BIT:mm.ran_on[3]?" },
+	{ "cpumask-ipi", "switch-in", "", { 0 },
+	  "BIT:mm.ran_on[3]? BIT:mm.ran_on[3]=1 dsb.ishst" },
+	/* V6 */
+	{ "active-cpu-v2-reset", "asid-alloc", "", { 0 }, "W:mm.active_cpu=4294967295" },
+	{ "active-cpu-v2-reset", "flush", "", { 3, 3 },
+	  "MD " R " dsb.ish " R " asid tlbi.local notify dsb.nsh ME" },
+	/* V7 */
+	{ "active-cpu-skip-unused", "flush", "", { NONE }, "MD dsb.ishst " R " ME notify" },
+	{ "active-cpu-skip-unused", "flush", "", { 3 },
+	  "MD dsb.ishst " R " asid tlbi.local notify dsb.nsh ME" },
+	{ "active-cpu-skip-unused", "flush", "", { 4 },
+	  "MD dsb.ishst " R " ME asid tlbi.is notify sync.ish" },
+	/* Arcangeli, first version: mm_users, own bit (old value not used), mm_users again */
+	{ "stale-mask-v1", "flush", OWN, { 1, 0, 1 },
+	  "asid " U " PDIS WM:mm.stale=ff BIT:mm.stale[3]=0 dmb.ish " U
+	  " dsb.nshst tlbi.local dsb.nsh PENA notify" },
+	{ "stale-mask-v1", "flush", OWN, { 1, 0, 2 },
+	  "asid " U " PDIS WM:mm.stale=ff BIT:mm.stale[3]=0 dmb.ish " U
+	  " PENA dsb.ishst tlbi.is dsb.ish notify" },
+	{ "stale-mask-v1", "flush", OWN, { 2 },
+	  "asid " U " dsb.ishst tlbi.is dsb.ish notify" },
+	{ "stale-mask-v1", "flush", "", { 1 }, "asid dsb.ishst tlbi.is dsb.ish notify" },
+	{ "stale-mask-v1", "flush", OWN " req.nosync", { 1 }, "asid dsb.ishst tlbi.is notify" },
+	{ "stale-mask-v1", "switch-in", "", { 1 },
+	  "dmb.ish BIT:mm.stale[3]=0 dsb.nshst asid tlbi.local.asid dsb.nsh" },
+	{ "stale-mask-v1", "switch-in", "env.tlb_flushed", { 1 }, "dmb.ish BIT:mm.stale[3]=0" },
+	{ "stale-mask-v1", "switch-in", "", { 0 }, "dmb.ish BIT:mm.stale[3]=0" },
+	{ "stale-mask-v1", "switch-same", "", { 1 },
+	  "BIT:mm.stale[3]=0 dsb.nshst asid tlbi.local.asid dsb.nsh" },
+	/* Arcangeli, second version: count, not_lazy, mask, barrier, count */
+	{ "nr-active-v2", "flush", "active_is_mm", { 1, 1, 0xff, 1, 0 },
+	  "asid PDIS " N " R:cpu.not_lazy RM:mm.stale dmb.ish " N
+	  " BIT:mm.stale[3]? dsb.nshst tlbi.local dsb.nsh PENA notify" },
+	{ "nr-active-v2", "flush", "active_is_mm", { 1, 1, 0, 1, 1 },
+	  "asid PDIS " N " R:cpu.not_lazy RM:mm.stale WM:mm.stale=ff dmb.ish " N
+	  " BIT:mm.stale[3]? BIT:mm.stale[3]=0 dsb.nshst tlbi.local dsb.nsh PENA notify" },
+	{ "nr-active-v2", "flush", "", { 0, 1, 0xff, 0 },
+	  "asid PDIS " N " R:cpu.not_lazy RM:mm.stale dmb.ish " N " PENA notify" },
+	{ "nr-active-v2", "flush", "", { 1, 1, 0xff, 1 },
+	  "asid PDIS " N " R:cpu.not_lazy RM:mm.stale dmb.ish " N
+	  " PENA dsb.ishst tlbi.is dsb.ish notify" },
+	{ "nr-active-v2", "flush", "active_is_mm", { 2 },
+	  "asid PDIS " N " PENA dsb.ishst tlbi.is dsb.ish notify" },
+	{ "nr-active-v2", "asid-alloc", "", { 0 }, "WM:mm.stale=0" },
+	{ "nr-active-v2", "idle", "env.idle", { 1 },
+	  "R:cpu.not_lazy W:cpu.not_lazy=0 park FADD:mm.nr_active+-1" },
+	{ "nr-active-v2", "idle", "", { 1 }, "" },
+	{ "nr-active-v2-dsb", "idle", "env.idle", { 1 },
+	  "R:cpu.not_lazy W:cpu.not_lazy=0 park dsb.ish FADD:mm.nr_active+-1" },
+	{ "nr-active-v2", "switch-in", "", { 0, 0, 0 },
+	  "R:cpu.not_lazy W:cpu.came_from_lazy=1 W:cpu.not_lazy=1 FADD:next.nr_active+1 dmb.ish "
+	  "BIT:next.stale[3]?" },
+	{ "nr-active-v2", "switch-out", "", { 0 },
+	  "R:cpu.came_from_lazy FADD:prev.nr_active+-1" },
+	{ "nr-active-v2", "switch-out", "", { 1 }, "R:cpu.came_from_lazy" },
+	{ "nr-active-v2-dsb", "switch-out", "", { 0 },
+	  "R:cpu.came_from_lazy dsb.ish FADD:prev.nr_active+-1" },
+	/* Fujitsu: no barrier before the IPI; own part only if in the mask */
+	{ "ipi-always", "flush", "", { 0x0a },
+	  "asid PDIS " M " ipi:2 dsb.nshst tlbi.local dsb.nsh PENA notify" },
+	{ "ipi-always", "flush", "", { 0x02 }, "asid PDIS " M " ipi:2 PENA notify" },
+	{ "ipi-always", "ipi", "", { 0 }, "dsb.nshst tlbi.local dsb.nsh" },
+	/* Lameter: by weight */
+	{ "tlb-modes", "flush", "", { 0 }, "MD dsb.ish " M " ME notify" },
+	{ "tlb-modes", "flush", "", { 0x08 }, "MD dsb.ish " M " asid tlbi.local ME dsb.ish notify" },
+	{ "tlb-modes", "flush", "", { 0x06 }, "MD dsb.ish " M " asid ipi:6 ME notify" },
+	{ "tlb-modes", "flush", "", { 0x1f }, "MD dsb.ish " M " ME asid tlbi.is notify sync.ish" },
+	/* Self-tests: V0 with one fault */
+	{ "selftest-no-pre", "flush", "", { 0 }, "asid tlbi.is notify sync.ish" },
+	{ "selftest-no-post", "flush", "", { 0 }, "dsb.ishst asid tlbi.is notify" },
+	{ "selftest-no-post", "flush", "req.fullasid", { 0 }, "dsb.ishst asid tlbi.is notify" },
+	{ "selftest-bad-ttl", "flush", "", { 0 }, "dsb.ishst asid tlbi.is.badttl notify sync.ish" },
+	{ "selftest-no-twin", "flush", "", { 0 }, "dsb.ishst asid tlbi.is.notwin notify sync.ish" },
+	{ "selftest-leaf-after-free", "flush", "", { 0 },
+	  "dsb.ishst asid tlbi.is.leaf notify sync.ish" },
 	/* NULL */
 	{ "null", "flush", "", { 3 }, "" },
 	{ "null", "batch-add", "", { 3 }, "" },
@@ -173,7 +276,10 @@ START_TEST(shipped_program_takes_the_steps_of_its_source)
 }
 END_TEST
 
-static const char *const family[] = { V1, V2, V2W, V2I, V2P, "recheck", "recheck-own" };
+static const char *const family[] = {
+	V1, V2, V2W, V2I, V2P, "recheck", "recheck-own", "recheck-optimistic", "restartable",
+	"active-cpu-v2-reset", "active-cpu-skip-unused",
+};
 
 /* WR on CPU 3: what it finds in active_cpu, what the CAS finds, the effects */
 static const struct {
