@@ -68,6 +68,7 @@ int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *g,
 
 		tlb_array_init(a, &shape[i], memory);
 		memory += tlb_array_bytes(&shape[i]);
+		a->table = i == DVMI_PART_WALK;
 		a->classes = i == DVMI_PART_WALK ? 3 : granule.classes;
 		for (unsigned c = 1; c <= a->classes; c++)
 			a->shift[c] = (uint8_t)((i == DVMI_PART_WALK ? granule.level_shift[c - 1] :
@@ -148,10 +149,17 @@ static size_t run_fast(struct dvmi_tlb *tlb, const uint64_t *records, size_t n)
 	return i;
 }
 
-static uint32_t find_l1(const struct tlb_array *a, uint64_t query)
+static uint32_t find_l1(const struct tlb_array *a, const struct tlb_counts *counts, uint64_t query)
 {
+	unsigned near = 0;
+
 	if (a->sets > 1)
 		return tlb_array_find(a, query);
+	for (unsigned c = 1; a->used >> c; c++)
+		if (a->used >> c & 1)
+			near |= counts->near[tlb_near(a, query, c)];
+	if (!near)
+		return NO_SLOT;
 	/* Fully associative: one sweep over all sizes; at most one entry matches. */
 	for (uint32_t i = 0; i < a->entries; i++) {
 		uint64_t mask = a->match[i].mask & ~(KEY_WRITE | KEY_STALE);
@@ -192,8 +200,9 @@ static int walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, ui
 	const struct dvmi_ptable *pt = record & DVMI_ACCESS_UPPER ? context->upper : context->lower;
 	const struct dvmi_granule *g = &tlb->granule;
 	struct dvmi_xlate x = { g->bits, 1, record & DVMI_ACCESS_UPPER ? 1 : 0 };
-	uint32_t stale;
+	uint32_t stale_version;
 	unsigned class;
+	int stale;
 
 	fill->version = 0;
 	if (pt) {
@@ -202,13 +211,14 @@ static int walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, ui
 	}
 	class = x.size_bits ? dvmi_granule_class(g, x.size_bits) : 0;
 	result->level = DVMI_TLB_WALK;
-	result->fetches = tlb_walk(tlb, query, g->cls[class].level, x.global, fill->version, &stale);
+	result->fetches = tlb_walk(tlb, query, g->cls[class].level, x.global, fill->version, &stale,
+				   &stale_version);
 	result->cost_ps += result->fetches * tlb->geometry.walk_step_ps;
 	tlb->stats.walks++;
 	tlb->stats.descriptors += result->fetches;
-	if (stale != NO_SLOT) {
+	if (stale) {
 		result->flags |= DVMI_TLB_STALE;
-		note_stale(tlb, record, tlb->part[DVMI_PART_WALK].version[stale], true, now_ps);
+		note_stale(tlb, record, stale_version, true, now_ps);
 	}
 	if (!class)
 		return 0;
@@ -238,7 +248,7 @@ static int refill(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, 
 		return 0;
 	if (l2->entries)
 		tlb_array_put(l2, tlb_array_victim(l2, fill->key), fill->key, fill->version,
-			      ++tlb->clock, tlb->present);
+			      ++tlb->clock, &tlb->counts);
 	return 1;
 }
 
@@ -249,7 +259,7 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 	unsigned side = (unsigned)(record >> 49) & 1;
 	struct tlb_array *a = side_array(tlb, side);
 	uint64_t query = query_of(tlb->who, record), key;
-	uint32_t slot = find_l1(a, query);
+	uint32_t slot = find_l1(a, &tlb->counts, query);
 	struct fill fill;
 
 	*result = (struct dvmi_tlb_result){ .level = DVMI_TLB_L1 };
@@ -265,9 +275,9 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 			result->flags |= DVMI_TLB_UNMAPPED;
 			return;
 		}
-		tlb_array_make_room(a, fill.key, tlb->present);
+		tlb_array_make_room(a, fill.key, &tlb->counts);
 		slot = tlb_array_victim(a, fill.key);
-		tlb_array_put(a, slot, fill.key, fill.version, 0, tlb->present);
+		tlb_array_put(a, slot, fill.key, fill.version, 0, &tlb->counts);
 	}
 	a->stamp[slot] = ++tlb->clock;
 	tlb->predict[side][predict_hash(query & ~KEY_WRITE)] = (uint16_t)slot;
@@ -402,5 +412,5 @@ size_t dvmi_tlb_bytes(const struct dvmi_tlb *tlb)
 
 size_t dvmi_tlb_entries(const struct dvmi_tlb *tlb)
 {
-	return tlb->present[BUCKET_ANY];
+	return tlb->counts.present[BUCKET_ANY];
 }

@@ -55,7 +55,7 @@ uint32_t tlb_array_find_class(const struct tlb_array *a, uint64_t query, unsigne
 
 uint32_t tlb_array_find(const struct tlb_array *a, uint64_t query)
 {
-	for (unsigned class = 1; class <= a->classes; class++) {
+	for (unsigned class = 1; a->used >> class; class++) {
 		for (int global = 0; global < 2; global++) {
 			uint32_t slot = tlb_array_find_class(a, query, class, global);
 
@@ -100,27 +100,36 @@ static void set_match(struct tlb_array *a, uint32_t slot, uint64_t key)
 	a->match[slot] = m;
 }
 
-static void count(struct tlb_array *a, uint64_t key, uint32_t *present, uint32_t by)
+static void count(struct tlb_array *a, uint64_t key, struct tlb_counts *counts, uint32_t by)
 {
-	a->count[key_class(key)][(key & KEY_GLOBAL) ? 1 : 0] += by;
-	present[key_bucket(key)] += by;
-	present[BUCKET_ANY] += by;
+	unsigned class = key_class(key);
+	uint16_t *near = &counts->near[tlb_near(a, key, class)];
+
+	a->count[class][(key & KEY_GLOBAL) ? 1 : 0] += by;
+	if (a->count[class][0] | a->count[class][1])
+		a->used |= (uint8_t)(1u << class);
+	else
+		a->used &= (uint8_t)~(1u << class);
+	counts->present[key_bucket(key)] += by;
+	counts->present[BUCKET_ANY] += by;
+	if (a->sets == 1)
+		*near = (uint16_t)(*near + by);
 }
 
-void tlb_array_drop(struct tlb_array *a, uint32_t slot, uint32_t *present)
+void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *counts)
 {
-	count(a, a->key[slot], present, UINT32_MAX);
+	count(a, a->key[slot], counts, UINT32_MAX);
 	a->key[slot] = 0;
 	a->stamp[slot] = 0;
 	set_match(a, slot, 0);
 }
 
 void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint32_t version,
-		   uint32_t stamp, uint32_t *present)
+		   uint32_t stamp, struct tlb_counts *counts)
 {
 	if (a->key[slot])
-		count(a, a->key[slot], present, UINT32_MAX);
-	count(a, key, present, 1);
+		count(a, a->key[slot], counts, UINT32_MAX);
+	count(a, key, counts, 1);
 	a->key[slot] = key;
 	a->version[slot] = version;
 	a->stamp[slot] = stamp;
@@ -130,9 +139,8 @@ void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint32_t ve
 /* Can any resident entry overlap @key? The larger ones of its ASID would have been hits. */
 static int may_overlap(const struct tlb_array *a, uint64_t key)
 {
-	for (unsigned c = 1; c < key_class(key); c++)
-		if (a->count[c][0] || a->count[c][1])
-			return 1;
+	if (a->used & ((1u << key_class(key)) - 1))
+		return 1;
 	if (!(key & KEY_GLOBAL))
 		return 0;
 	for (unsigned c = key_class(key); c <= a->classes; c++)
@@ -141,7 +149,7 @@ static int may_overlap(const struct tlb_array *a, uint64_t key)
 	return 0;
 }
 
-void tlb_array_make_room(struct tlb_array *a, uint64_t key, uint32_t *present)
+void tlb_array_make_room(struct tlb_array *a, uint64_t key, struct tlb_counts *counts)
 {
 	if (!may_overlap(a, key))
 		return;
@@ -154,14 +162,14 @@ void tlb_array_make_room(struct tlb_array *a, uint64_t key, uint32_t *present)
 		if ((differ & KEY_ASID) && !((key | other) & KEY_GLOBAL))
 			continue;
 		if (!((differ & KEY_VA) >> (shift > theirs ? shift : theirs)))
-			tlb_array_drop(a, i, present);
+			tlb_array_drop(a, i, counts);
 	}
 }
 
 struct visit {
 	struct tlb_array *a;
 	const struct tlb_op *op;
-	uint32_t *present;
+	struct tlb_counts *counts;
 	int watch;
 	uint64_t hits;
 };
@@ -171,7 +179,7 @@ static inline void visit_slot(struct visit *v, uint32_t slot)
 	struct tlb_array *a = v->a;
 
 	if (!v->watch) {
-		tlb_array_drop(a, slot, v->present);
+		tlb_array_drop(a, slot, v->counts);
 		v->hits++;
 	} else if (a->version[slot] < v->op->version) {
 		a->key[slot] |= KEY_STALE;
@@ -180,22 +188,20 @@ static inline void visit_slot(struct visit *v, uint32_t slot)
 	}
 }
 
-/* The units of one class, set by set. */
-static void visit_units(struct visit *v, unsigned class, uint64_t first, uint64_t last)
+/* One unit of one class. */
+static void visit_unit(struct visit *v, unsigned class, uint64_t unit)
 {
 	struct tlb_array *a = v->a;
+	uint64_t va = unit << a->shift[class], want = va | (uint64_t)class << KEY_CLASS_SHIFT;
+	uint32_t slot = tlb_array_set(a, va, class) * a->ways, end = slot + a->ways;
 
-	for (uint64_t unit = first; unit <= last; unit++) {
-		uint64_t va = unit << a->shift[class];
-		uint32_t slot = tlb_array_set(a, va, class) * a->ways, end = slot + a->ways;
+	if (a->sets == 1 && !v->counts->near[tlb_near(a, va, class)])
+		return;
+	for (; slot < end; slot++) {
+		uint64_t key = a->key[slot];
 
-		for (; slot < end; slot++) {
-			uint64_t key = a->key[slot];
-
-			if ((key & KEY_VA) == va && key_class(key) == class &&
-			    tlb_op_matches(v->op, key))
-				visit_slot(v, slot);
-		}
+		if ((key & (KEY_VA | KEY_CLASS)) == want && tlb_op_matches(v->op, key))
+			visit_slot(v, slot);
 	}
 }
 
@@ -216,21 +222,24 @@ static void visit_all(struct visit *v, unsigned classes)
 }
 
 uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes, int watch,
-			 uint32_t *present)
+			 struct tlb_counts *counts)
 {
-	struct visit v = { a, op, present, watch, 0 };
+	struct visit v = { a, op, counts, watch, 0 };
+	uint64_t few = a->sets > 1 ? a->sets / 2 : 4;
 	unsigned scan = 0;
 
-	for (unsigned c = 1; c <= a->classes; c++) {
+	classes &= a->used;
+	for (unsigned c = 1; classes >> c; c++) {
 		uint64_t first = op->first >> a->shift[c], last = op->last >> a->shift[c];
 
-		if (!(classes >> c & 1) || !(a->count[c][0] + a->count[c][1]))
+		if (!(classes >> c & 1))
 			continue;
-		/* Sets one by one while that touches fewer slots than a sweep. */
-		if (last - first < a->sets / 2)
-			visit_units(&v, c, first, last);
-		else
+		/* Unit by unit while that touches fewer slots than a sweep. */
+		if (last - first >= few)
 			scan |= 1u << c;
+		else
+			for (uint64_t unit = first; unit <= last; unit++)
+				visit_unit(&v, c, unit);
 	}
 	if (scan)
 		visit_all(&v, scan);

@@ -45,6 +45,17 @@ static inline unsigned key_bucket(uint64_t key)
 	return (unsigned)(who % BUCKET_GLOBAL);
 }
 
+/*
+ * Entries of the fully associative arrays, counted by a hash of what they cover, so that most
+ * addresses are known to be absent without a sweep.
+ */
+#define NEAR_BITS 10
+
+struct tlb_counts {
+	uint32_t present[BUCKETS];
+	uint16_t near[1 << NEAR_BITS];
+};
+
 /* An entry of an L1 as the fast path compares it: (query & mask) == match. */
 struct tlb_match {
 	uint64_t mask, match;
@@ -56,6 +67,8 @@ struct tlb_array {
 	uint32_t set_mask; /* sets - 1 when that is a power of two, else 0 */
 	uint8_t shift[8];  /* by class: log2 of the 4-KiB units covered */
 	uint8_t classes;   /* valid: 1..classes */
+	uint8_t table;	   /* the walk cache: other shifts, other hashes */
+	uint8_t used;	   /* bit c: count[c] is not 0 */
 	uint32_t count[8][2]; /* by class, global */
 	uint64_t *key;
 	uint32_t *stamp, *version;
@@ -93,6 +106,14 @@ static inline uint32_t tlb_array_set(const struct tlb_array *a, uint64_t key, un
 	return (uint32_t)(a->set_mask || a->sets == 1 ? unit & a->set_mask : unit % a->sets);
 }
 
+static inline unsigned tlb_near(const struct tlb_array *a, uint64_t va, unsigned class)
+{
+	uint64_t unit = (va & KEY_VA) >> a->shift[class];
+
+	unit |= (uint64_t)(class + (a->table ? 8u : 0u)) << 40;
+	return (unsigned)((unit * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - NEAR_BITS));
+}
+
 /* The entry of @class, global or not, that serves @query; NO_SLOT. */
 uint32_t tlb_array_find_class(const struct tlb_array *a, uint64_t query, unsigned class,
 			      int global);
@@ -100,15 +121,15 @@ uint32_t tlb_array_find_class(const struct tlb_array *a, uint64_t query, unsigne
 uint32_t tlb_array_find(const struct tlb_array *a, uint64_t query);
 /* The slot a new entry @key goes to. */
 uint32_t tlb_array_victim(const struct tlb_array *a, uint64_t key);
-/* Replace @slot. @present: the TLB's counters. */
+/* Replace @slot. @counts: the TLB's. */
 void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint32_t version,
-		   uint32_t stamp, uint32_t *present);
-void tlb_array_drop(struct tlb_array *a, uint32_t slot, uint32_t *present);
+		   uint32_t stamp, struct tlb_counts *counts);
+void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *counts);
 /* Drop what the new @key would overlap (L1). */
-void tlb_array_make_room(struct tlb_array *a, uint64_t key, uint32_t *present);
+void tlb_array_make_room(struct tlb_array *a, uint64_t key, struct tlb_counts *counts);
 /* Apply @op to entries of @classes: drop (returns how many) or, for a watch, mark the stale. */
 uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes, int watch,
-			 uint32_t *present);
+			 struct tlb_counts *counts);
 /* Make the stamps small again, in the same order. */
 void tlb_array_restamp(struct tlb_array *a);
 

@@ -20,7 +20,7 @@ struct dvmi_tlb {
 	uint64_t who;	/* VMID and ASID the memos belong to */
 	uint32_t clock; /* LRU stamps given so far */
 	struct tlb_array part[DVMI_PARTS];
-	uint32_t present[BUCKETS];
+	struct tlb_counts counts;
 	/* Where a page was last found; a guess that the entry's tag verifies. */
 	uint16_t predict[SIDES][1 << PREDICT_BITS];
 	struct dvmi_granule granule;
@@ -58,10 +58,10 @@ void tlb_log_detach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb);
 /*
  * walk.c. Walk for @query to a leaf of @leaf_level and fill the walk cache with the table
  * descriptors read, unless @leaf_level is 0 (not mapped: charged as a walk to level 3, nothing
- * cached). *@stale: index of a marked walk-cache entry that was used, else NO_SLOT.
+ * cached). *@stale: whether a marked walk-cache entry was used; then *@stale_version is its version.
  * Return: descriptors fetched.
  */
 unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int global,
-		  uint32_t version, uint32_t *stale);
+		  uint32_t version, int *stale, uint32_t *stale_version);
 
 #endif

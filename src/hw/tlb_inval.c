@@ -78,12 +78,12 @@ void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch)
 {
 	uint64_t hits = 0;
 
-	if (!(tlb->present[op->bucket[0]] | tlb->present[op->bucket[1]]))
+	if (!(tlb->counts.present[op->bucket[0]] | tlb->counts.present[op->bucket[1]]))
 		return;
 	for (int part = 0; part < DVMI_PARTS; part++) {
 		unsigned classes = part == DVMI_PART_WALK ? op->walk_classes : op->leaf_classes;
 
-		hits += tlb_array_apply(&tlb->part[part], op, classes, watch, tlb->present);
+		hits += tlb_array_apply(&tlb->part[part], op, classes, watch, &tlb->counts);
 	}
 	if (!hits)
 		return;

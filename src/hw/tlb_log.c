@@ -113,7 +113,7 @@ static void settle_list(struct dvmi_tlb *tlb, int which, uint64_t now_ps)
 	if (i == list->n || now_ps < hop || list->ops[i].base_ps > now_ps - hop)
 		return;
 	end = first_after(list, i, now_ps - hop);
-	for (; i < end && tlb->present[BUCKET_ANY]; i++)
+	for (; i < end && tlb->counts.present[BUCKET_ANY]; i++)
 		tlb_op_apply(tlb, &list->ops[i], which == OP_WATCH);
 	tlb->cursor[which] = end;
 	if (end > list->applied)
@@ -271,10 +271,10 @@ static int compact(struct dvmi_tlb_log *log, int which)
 	if (ret)
 		return ret;
 	for (struct dvmi_tlb *tlb = log->attached; tlb; tlb = tlb->next_attached) {
-		if (!tlb->present[BUCKET_ANY])
+		if (!tlb->counts.present[BUCKET_ANY])
 			dvmi_tlb_settle(tlb, log->horizon_ps);
 		for (unsigned half = 0; half < 2; half++)
-			c.global |= (tlb->present[BUCKET_GLOBAL + half] ? 1u : 0u) << half;
+			c.global |= (tlb->counts.present[BUCKET_GLOBAL + half] ? 1u : 0u) << half;
 		if (tlb->cursor[which] < least)
 			least = tlb->cursor[which];
 	}

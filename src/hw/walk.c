@@ -36,19 +36,19 @@ static uint32_t find_deepest(const struct tlb_array *wc, uint64_t query, unsigne
 }
 
 unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int global,
-		  uint32_t version, uint32_t *stale)
+		  uint32_t version, int *stale, uint32_t *stale_version)
 {
 	struct tlb_array *wc = &tlb->part[DVMI_PART_WALK];
 	unsigned target = leaf_level ? leaf_level : 3, level = tlb->granule.start_level;
 	unsigned fetches;
 	uint32_t slot = find_deepest(wc, query, target, level);
 
-	*stale = NO_SLOT;
+	*stale = 0;
 	if (slot != NO_SLOT) {
 		wc->stamp[slot] = ++tlb->clock;
 		level = key_class(wc->key[slot]); /* its level + 1: the first to be read */
-		if (wc->key[slot] & KEY_STALE)
-			*stale = slot;
+		*stale = (wc->key[slot] & KEY_STALE) != 0;
+		*stale_version = wc->version[slot];
 	}
 	fetches = target - level + 1;
 	if (!wc->entries || !leaf_level)
@@ -57,7 +57,7 @@ unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int
 		uint64_t key = tlb_key(wc, query, level + 1, global);
 
 		slot = tlb_array_victim(wc, key);
-		tlb_array_put(wc, slot, key, version, ++tlb->clock, tlb->present);
+		tlb_array_put(wc, slot, key, version, ++tlb->clock, &tlb->counts);
 	}
 	return fetches;
 }
