@@ -141,7 +141,7 @@ END_TEST
 /* What the shell offers for @words, the last of which is being typed; one word a line. */
 static struct run complete(const char *words)
 {
-	return run_shell("bash -c '. \"$1\" && COMP_WORDS=(dvmsim %s) && "
+	return run_shell("PATH=$(dirname '" DVMSIM_BIN "'):$PATH bash -c '. \"$1\" && COMP_WORDS=(dvmsim %s) && "
 			 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) && _dvmsim && "
 			 "printf \"%%s\\n\" \"\" \"${COMPREPLY[@]}\"' - '%s/generated/dvmsim.bash'",
 			 words, DVMSIM_BINARY_DIR);
@@ -192,6 +192,28 @@ START_TEST(completion_offers_every_option)
 		}
 		run_free(&run);
 	}
+}
+END_TEST
+
+/* What is typed -> one of the names that ship, and one that must not be offered there. */
+static const struct {
+	const char *words, *offered, *other;
+} names[] = {
+	{ "model show n", "neoverse-n1-80", "teaching-4" },
+	{ "model diff teaching-4 \"\"", "linux-6.12", NULL },
+	{ "strategy show \"\"", "always-broadcast", "teaching-4" },
+	{ "strategy show act", "active-cpu-v1", "always-broadcast" },
+};
+
+START_TEST(completion_offers_names_that_ship)
+{
+	struct run run = complete(names[_i].words);
+	char line[64];
+
+	assert_offered(&run, names[_i].words, names[_i].offered);
+	snprintf(line, sizeof(line), "\n%s\n", names[_i].other ? names[_i].other : "-");
+	ck_assert_msg(!strstr(run.out, line), "'%s' offers %s", names[_i].words, names[_i].other);
+	run_free(&run);
 }
 END_TEST
 
@@ -278,6 +300,8 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, man_page_of_a_command_lists_every_option);
 	tcase_add_test(tc, completion_offers_every_command);
 	tcase_add_test(tc, completion_offers_every_option);
+	tcase_add_loop_test(tc, completion_offers_names_that_ship, 0,
+			    sizeof(names) / sizeof(names[0]));
 	tcase_add_loop_test(tc, a_failed_write_is_a_failure, 0,
 			    sizeof(streams) / sizeof(streams[0]));
 	tcase_add_loop_test(tc, output_is_whole_or_absent, 0,

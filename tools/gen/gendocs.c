@@ -195,16 +195,51 @@ static void write_main(const char *dir)
 	finish(out, path);
 }
 
+/* What `names` is given to offer the values of an argument, or NULL: file names. */
+static const char *names_of(const char *arg, const char *command)
+{
+	static const struct {
+		const char *arg, *names;
+	} known[] = {
+		{ "MODEL", "model '\"kind\": *\"hw\"'" },
+		{ "KERNEL", "model '\"kind\": *\"kernel\"'" },
+		{ "STRATEGY", "strategy" },
+		{ "SPEC", "workload" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strstr(arg, known[i].arg))
+			return known[i].names;
+	}
+	return strstr(arg, "NAME") && !strncmp(command, "model ", 6) ? "model" : NULL;
+}
+
 /* Words for the shell: option names and command words have no characters it treats specially. */
 static void complete_options(FILE *out, const struct cli_command *cmd)
 {
+	const char *names = names_of(cmd->operands, cmd->name);
+
 	fprintf(out, "\t\"%s\")\n\t\toptions='", cmd->name);
 	for (const struct cli_option *o = cmd->options; o->name; o++) {
 		if (o->letter)
 			fprintf(out, "-%c ", o->letter);
 		fprintf(out, "--%s%s ", o->name, o->arg ? "=" : "");
 	}
-	fputs("--help' ;;\n", out);
+	fputs("--help'\n\t\tcase \"$option\" in\n", out);
+	for (const struct cli_option *o = cmd->options; o->name; o++) {
+		const char *values = o->arg ? names_of(o->arg, cmd->name) : NULL;
+
+		if (o->arg && o->letter)
+			fprintf(out, "\t\t-%c | --%s) ", o->letter, o->name);
+		else if (o->arg)
+			fprintf(out, "\t\t--%s) ", o->name);
+		if (o->arg)
+			fprintf(out, "%s%s ;;\n", values ? "_dvmsim_names " : "words=",
+				values ? values : "");
+	}
+	if (names)
+		fprintf(out, "\t\t*) _dvmsim_names %s ;;\n", names);
+	fputs("\t\tesac ;;\n", out);
 }
 
 static void complete_words(FILE *out)
@@ -232,10 +267,22 @@ static void write_completion(const char *path)
 	FILE *out = create(path);
 
 	fputs("# bash completion of dvmsim; made by gendocs from the command tables.\n"
+	      "# _dvmsim_names FAMILY [PATTERN]: names that ship, of lines that match.\n"
+	      "_dvmsim_names()\n{\n"
+	      "\twords=$(dvmsim \"$1\" list -j 2>/dev/null | grep \"${2:-.}\" |\n"
+	      "\t\tgrep -o '\"name\": *\"[^\"]*\"' | cut -d'\"' -f4)\n"
+	      "}\n\n"
 	      "_dvmsim()\n{\n"
-	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} command= words= options= i\n"
+	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}\n"
+	      "\tlocal command='' words='' options='' i\n"
 	      "\n"
 	      "\tCOMPREPLY=()\n"
+	      "\t# --name=value arrives as three words.\n"
+	      "\tif [[ $cur == = ]]; then\n"
+	      "\t\tcur=\n"
+	      "\telif [[ $option == = ]]; then\n"
+	      "\t\toption=${COMP_WORDS[COMP_CWORD - 2]}\n"
+	      "\tfi\n"
 	      "\t# The command is the first words before the cursor; a family has a verb as well.\n"
 	      "\tfor ((i = 1; i < COMP_CWORD && i < 3; i++)); do\n"
 	      "\t\tcase \"$command ${COMP_WORDS[i]}\" in\n"
