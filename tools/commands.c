@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+extern const struct cli_command cmd_litmus;
 extern const struct cli_command cmd_model_diff;
 extern const struct cli_command cmd_model_lint;
 extern const struct cli_command cmd_model_list;
@@ -20,6 +21,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_strategy_list,
 	&cmd_strategy_show,
 	&cmd_strategy_lint,
+	&cmd_litmus,
 	NULL,
 };
 

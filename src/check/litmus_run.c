@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/litmus.h"
+
+#include "base/mem.h"
+#include "check/explore.h"
+
+#include <dvmsim/check.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Run a litmus test: every combination of paths, every state of each, the final states together. */
+
+struct outcome {
+	uint64_t shown[DVMI_ATOMS_MAX];
+	uint64_t count;
+	char *line;
+};
+
+struct dvm_litmus_result {
+	char name[128];
+	uint8_t quantifier;
+	char *condition;
+	bool narrow_domain, cut, incomplete;
+	struct outcome *outcome;
+	size_t outcomes, capacity;
+	uint64_t positive, negative; /* executions with and without the proposition */
+	uint64_t states;
+};
+
+struct run {
+	const struct dvm_litmus *test;
+	struct dvm_litmus_result *res;
+	struct dvmi_program *prog;
+	struct dvmi_paths paths[DVMI_PES_MAX];
+	struct dvmi_built built[DVMI_PES_MAX];
+	struct dvmi_explorer ex;
+	struct dvm_error *err;
+};
+
+/* ---- one final state ---- */
+
+static bool fault_shown(const struct run *r, const struct dvmi_state *st,
+			const struct dvmi_atom *a, uint64_t *kind)
+{
+	const struct dvmi_built *b = &r->built[a->thread];
+	const struct dvmi_thread *t = &r->test->thread[a->thread];
+
+	for (unsigned i = 0; i < b->faults; i++) {
+		bool at = !a->label[0];
+		uint64_t va;
+
+		for (unsigned l = 0; l < t->labels && !at; l++)
+			at = t->label[l].at == b->fault[i].insn &&
+			     !strcmp(t->label[l].name, a->label);
+		if (!at || (a->fault && a->fault != b->fault[i].outcome) ||
+		    !dvmi_eval(r->prog, st, b->fault[i].addr, &va))
+			continue;
+		if (a->page != DVMI_NONE && (!dvmi_is_va(va, r->prog->pages) ||
+					     dvmi_va_page(va) != a->page))
+			continue;
+		*kind = b->fault[i].outcome;
+		return true;
+	}
+	return false;
+}
+
+static void show(const struct run *r, const struct dvmi_state *st, uint64_t *shown)
+{
+	for (unsigned i = 0; i < r->test->atoms; i++) {
+		const struct dvmi_atom *a = &r->test->atom[i];
+
+		shown[i] = 0;
+		if (a->kind == DVMI_ATOM_LOC)
+			shown[i] = dvmi_state_memory(r->prog, st, a->loc);
+		else if (a->kind == DVMI_ATOM_REG)
+			(void)dvmi_eval(r->prog, st, r->built[a->thread].reg[a->reg], &shown[i]);
+		else
+			(void)fault_shown(r, st, a, &shown[i]);
+	}
+}
+
+static int final_state(void *arg, const struct dvmi_program *prog, const struct dvmi_state *st)
+{
+	struct run *r = arg;
+	struct dvm_litmus_result *res = r->res;
+	uint64_t shown[DVMI_ATOMS_MAX];
+	size_t size = r->test->atoms * sizeof(shown[0]), i = 0;
+
+	(void)prog;
+	show(r, st, shown);
+	if (dvmi_cond_holds(r->test, r->test->root, shown))
+		res->positive++;
+	else
+		res->negative++;
+	while (i < res->outcomes && memcmp(res->outcome[i].shown, shown, size) != 0)
+		i++;
+	if (i < res->outcomes) {
+		res->outcome[i].count++;
+		return 0;
+	}
+	if (dvmi_grow((void **)&res->outcome, &res->capacity, i + 1, sizeof(*res->outcome)))
+		return -DVM_ENOMEM;
+	memset(&res->outcome[i], 0, sizeof(res->outcome[i]));
+	memcpy(res->outcome[i].shown, shown, size);
+	res->outcome[i].count = 1;
+	res->outcomes++;
+	return 0;
+}
+
+/* ---- all paths ---- */
+
+static int run_one(struct run *r, const size_t *choice)
+{
+	struct dvmi_program *prog = r->prog;
+
+	prog->pes = prog->nodes = prog->reads = prog->writes = prog->walks = prog->tlbis = 0;
+	memset(prog->completed_by, 0, sizeof(prog->completed_by));
+	for (unsigned t = 0; t < r->test->threads; t++) {
+		int rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], prog,
+					 &r->built[t], r->err);
+
+		if (rc)
+			return rc > 0 ? 0 : rc;
+	}
+	dvmi_program_prepare(prog);
+	return dvmi_explore(&r->ex, prog);
+}
+
+static int run_all(struct run *r)
+{
+	size_t choice[DVMI_PES_MAX] = { 0 };
+	unsigned t;
+
+	for (;;) {
+		int rc = run_one(r, choice);
+
+		if (rc)
+			return rc;
+		for (t = 0; t < r->test->threads; t++) {
+			if (++choice[t] < r->paths[t].count)
+				break;
+			choice[t] = 0;
+		}
+		if (t == r->test->threads)
+			return 0;
+	}
+}
+
+/* ---- the result as lines ---- */
+
+static int make_line(const struct dvm_litmus *test, struct outcome *o)
+{
+	static const char *const kinds[DVMI_OUT_COUNT] = { NULL, "Translation", "AccessFlag",
+							   "Permission" };
+	struct dvmi_buf buf = { 0 };
+	const char *sep = "";
+
+	/* As herd: registers, then memory, then faults after one more blank. */
+	for (unsigned pass = DVMI_ATOM_REG; pass <= DVMI_ATOM_FAULT; pass++) {
+		if (pass == DVMI_ATOM_FAULT)
+			sep = " ";
+		for (unsigned i = 0; i < test->atoms; i++) {
+			const struct dvmi_atom *a = &test->atom[i];
+
+			if (a->kind != pass)
+				continue;
+			dvmi_buf_puts(&buf, sep);
+			if (pass == DVMI_ATOM_FAULT)
+				dvmi_buf_puts(&buf, o->shown[i] ? "Fault(" : "~Fault(");
+			dvmi_atom_print(&buf, test, i);
+			if (pass != DVMI_ATOM_FAULT) {
+				dvmi_buf_puts(&buf, "=");
+				dvmi_space_print(&buf, &test->space, o->shown[i]);
+			} else if (o->shown[i] && !a->fault) {
+				dvmi_buf_printf(&buf, ",MMU:%s)", kinds[o->shown[i]]);
+			} else {
+				dvmi_buf_puts(&buf, ")");
+			}
+			dvmi_buf_puts(&buf, ";");
+			sep = " ";
+		}
+	}
+	dvmi_buf_puts(&buf, "");
+	return dvmi_buf_take(&buf, &o->line);
+}
+
+static int by_line(const void *a, const void *b)
+{
+	return strcmp(((const struct outcome *)a)->line, ((const struct outcome *)b)->line);
+}
+
+static int finish(struct run *r)
+{
+	struct dvm_litmus_result *res = r->res;
+	struct dvmi_buf buf = { 0 };
+	int rc = 0;
+
+	for (size_t i = 0; i < res->outcomes && !rc; i++)
+		rc = make_line(r->test, &res->outcome[i]);
+	if (rc)
+		return rc;
+	if (res->outcomes)
+		qsort(res->outcome, res->outcomes, sizeof(*res->outcome), by_line);
+	dvmi_cond_print(&buf, r->test, r->test->root);
+	return dvmi_buf_take(&buf, &res->condition);
+}
+
+static int set_options(struct run *r, const struct dvm_check_options *o, unsigned *unroll)
+{
+	static const struct dvm_check_options defaults = { .size = sizeof(defaults) };
+
+	if (!o)
+		o = &defaults;
+	if (o->size != sizeof(*o) || o->unroll > 8 ||
+	    (o->without >> dvm_check_rules()) != 0)
+		return dvmi_error(r->err, DVM_EINVAL, r->test->file,
+				  "options: unknown size, unroll above 8 or unknown rule");
+	r->prog->rules.ets2 = o->ets2 != 0;
+	r->prog->rules.off = o->without;
+	if (!o->dsb_domain)
+		r->prog->rules.off |= UINT64_C(1) << DVMI_R_TLBI_DOMAIN;
+	r->ex.full = o->unreduced != 0;
+	r->ex.max_states = o->max_states ? o->max_states : 50000000;
+	r->ex.max_memory_bytes = o->max_memory_bytes ? (size_t)o->max_memory_bytes :
+						       (size_t)2 << 30;
+	r->ex.stop = o->stop;
+	r->ex.stop_arg = o->stop_arg;
+	*unroll = o->unroll ? o->unroll : 2;
+	return 0;
+}
+
+static int run_test(struct run *r, const struct dvm_check_options *options)
+{
+	unsigned unroll = 2;
+	int rc = set_options(r, options, &unroll);
+
+	for (unsigned t = 0; t < r->test->threads && !rc; t++) {
+		rc = dvmi_paths_enumerate(r->test, t, unroll, &r->paths[t], r->err);
+		r->res->cut |= r->paths[t].cut;
+		if (!rc && !r->paths[t].count)
+			rc = dvmi_error(r->err, DVM_ELIMIT, r->test->file,
+					"P%u never ends within %u rounds of its loops", t, unroll);
+	}
+	if (rc)
+		return rc;
+	r->prog->pages = r->test->space.pages;
+	memcpy(r->prog->init, r->test->init, sizeof(r->prog->init));
+	r->ex.final = final_state;
+	r->ex.final_arg = r;
+	rc = run_all(r);
+	r->res->states = r->ex.states;
+	if (rc == -DVM_EBUDGET) {
+		r->res->incomplete = true;
+		rc = 0;
+	}
+	if (!rc)
+		rc = finish(r);
+	return rc == -DVM_ENOMEM ? dvmi_error_nomem(r->err) : rc;
+}
+
+int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options *options,
+		   struct dvm_litmus_result **result, struct dvm_error *err)
+{
+	struct run *r = dvmi_zalloc(sizeof(*r));
+	int rc = -DVM_ENOMEM;
+
+	if (!r)
+		return dvmi_error_nomem(err);
+	r->test = test;
+	r->err = err;
+	r->res = dvmi_zalloc(sizeof(*r->res));
+	r->prog = dvmi_zalloc(sizeof(*r->prog));
+	if (r->res && r->prog) {
+		memcpy(r->res->name, test->name, sizeof(r->res->name));
+		r->res->quantifier = test->quantifier;
+		r->res->narrow_domain = test->narrow_domain;
+		rc = run_test(r, options);
+	} else {
+		dvmi_error_nomem(err);
+	}
+	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
+		dvmi_paths_fini(&r->paths[t]);
+	dvmi_explorer_fini(&r->ex);
+	dvmi_free(r->prog);
+	if (rc)
+		dvm_litmus_result_free(r->res);
+	else
+		*result = r->res;
+	dvmi_free(r);
+	return rc;
+}
+
+void dvm_litmus_result_free(struct dvm_litmus_result *res)
+{
+	if (!res)
+		return;
+	for (size_t i = 0; i < res->outcomes; i++)
+		dvmi_free(res->outcome[i].line);
+	dvmi_free(res->outcome);
+	dvmi_free(res->condition);
+	dvmi_free(res);
+}
+
+enum dvm_check_verdict dvm_litmus_verdict(const struct dvm_litmus_result *res)
+{
+	if (res->positive && res->negative)
+		return DVM_CHECK_SOMETIMES;
+	if (res->incomplete)
+		return DVM_CHECK_INCONCLUSIVE;
+	return res->positive ? DVM_CHECK_ALWAYS : DVM_CHECK_NEVER;
+}
+
+int dvm_litmus_ok(const struct dvm_litmus_result *res)
+{
+	if (res->quantifier == DVMI_EXISTS)
+		return res->positive != 0;
+	if (res->incomplete)
+		return 0;
+	return res->quantifier == DVMI_FORALL ? res->negative == 0 : res->positive == 0;
+}
+
+uint64_t dvm_litmus_states(const struct dvm_litmus_result *res)
+{
+	return res->states;
+}
+
+size_t dvm_litmus_outcomes(const struct dvm_litmus_result *res)
+{
+	return res->outcomes;
+}
+
+const char *dvm_litmus_outcome(const struct dvm_litmus_result *res, size_t index)
+{
+	return index < res->outcomes ? res->outcome[index].line : NULL;
+}
+
+int dvm_litmus_result_text(const struct dvm_litmus_result *res, char **text)
+{
+	static const char *const kinds[] = { "Allowed", "Forbidden", "Required" };
+	static const char *const quantifiers[] = { "exists", "~exists", "forall" };
+	static const char *const words[] = { "Never", "Sometimes", "Always", "Inconclusive" };
+	bool swap = res->quantifier == DVMI_NOT_EXISTS;
+	struct dvmi_buf buf = { 0 };
+
+	dvmi_buf_printf(&buf, "Test %s %s\nStates %zu\n", res->name, kinds[res->quantifier],
+			res->outcomes);
+	for (size_t i = 0; i < res->outcomes; i++)
+		dvmi_buf_printf(&buf, "%s\n", res->outcome[i].line);
+	dvmi_buf_printf(&buf, "%s\nWitnesses\nPositive: %" PRIu64 " Negative: %" PRIu64 "\n",
+			dvm_litmus_ok(res) ? "Ok" : "No", swap ? res->negative : res->positive,
+			swap ? res->positive : res->negative);
+	if (res->narrow_domain)
+		dvmi_buf_puts(&buf, "Flag Assuming-common-inner-shareable-domain\n");
+	if (res->cut)
+		dvmi_buf_puts(&buf, "Flag Loops-cut-short\n");
+	if (res->incomplete)
+		dvmi_buf_puts(&buf, "Flag Limit-reached\n");
+	dvmi_buf_printf(&buf, "Condition %s (%s)\nObservation %s %s %" PRIu64 " %" PRIu64 "\n",
+			quantifiers[res->quantifier], res->condition, res->name,
+			words[dvm_litmus_verdict(res)], res->positive, res->negative);
+	return dvmi_buf_take(&buf, text);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "check/visited.h"
+
+#include "base/mem.h"
+
+#include <dvmsim/error.h>
+
+#include <string.h>
+
+void dvmi_visited_fini(struct dvmi_visited *set)
+{
+	dvmi_free(set->slots);
+	dvmi_free(set->at);
+	dvmi_free(set->bytes);
+	memset(set, 0, sizeof(*set));
+}
+
+void dvmi_visited_clear(struct dvmi_visited *set)
+{
+	set->count = 0;
+	if (set->slots)
+		memset(set->slots, 0, (set->mask + 1) * sizeof(*set->slots));
+}
+
+size_t dvmi_visited_memory(const struct dvmi_visited *set)
+{
+	return (set->slots ? (set->mask + 1) * sizeof(*set->slots) : 0) +
+	       set->at_capacity * sizeof(*set->at) + set->bytes_capacity;
+}
+
+static uint64_t hash(const unsigned char *key, size_t size)
+{
+	uint64_t h = size * UINT64_C(0x9e3779b97f4a7c15);
+
+	while (size >= 8) {
+		uint64_t v;
+
+		memcpy(&v, key, 8);
+		h = (h ^ v) * UINT64_C(0xff51afd7ed558ccd);
+		h ^= h >> 32;
+		key += 8;
+		size -= 8;
+	}
+	while (size--)
+		h = (h ^ *key++) * UINT64_C(0x100000001b3);
+	h ^= h >> 33;
+	return h * UINT64_C(0xc4ceb9fe1a85ec53);
+}
+
+static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size)
+{
+	size_t i = (size_t)(hash(key, size) >> 20) & set->mask;
+
+	while (set->slots[i]) {
+		size_t e = set->slots[i] - 1;
+
+		if (set->at[e + 1] - set->at[e] == size &&
+		    !memcmp(set->bytes + set->at[e], key, size))
+			break;
+		i = (i + 1) & set->mask;
+	}
+	return i;
+}
+
+static int enlarge(struct dvmi_visited *set)
+{
+	size_t old = set->slots ? set->mask + 1 : 0, slots = old ? old * 2 : 1024;
+	uint32_t *fresh;
+
+	if (slots > UINT32_MAX || !(fresh = dvmi_calloc(slots, sizeof(*fresh))))
+		return -DVM_ENOMEM;
+	dvmi_free(set->slots);
+	set->slots = fresh;
+	set->mask = slots - 1;
+	for (size_t e = 0; e < set->count; e++) {
+		size_t size = set->at[e + 1] - set->at[e];
+
+		set->slots[find(set, set->bytes + set->at[e], size)] = (uint32_t)e + 1;
+	}
+	return 0;
+}
+
+int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t size)
+{
+	size_t slot, end;
+
+	if ((!set->slots || set->count * 3 >= set->mask * 2) && enlarge(set))
+		return -DVM_ENOMEM;
+	slot = find(set, key, size);
+	if (set->slots[slot])
+		return 0;
+	if (dvmi_grow((void **)&set->at, &set->at_capacity, set->count + 2, sizeof(*set->at)))
+		return -DVM_ENOMEM;
+	end = set->count ? set->at[set->count] : 0;
+	if (dvmi_grow((void **)&set->bytes, &set->bytes_capacity, end + size, 1))
+		return -DVM_ENOMEM;
+	memcpy(set->bytes + end, key, size);
+	set->at[set->count] = end;
+	set->at[++set->count] = end + size;
+	set->slots[slot] = (uint32_t)set->count;
+	return 1;
+}
