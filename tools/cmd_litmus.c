@@ -173,10 +173,10 @@ static int run(const struct cli_args *args)
 	for (const char **rule = cli_values(args, "without"); *rule; rule++)
 		if (!strcmp(*rule, "list"))
 			return list_rules();
-	if (!args->count)
-		return cli_usage("litmus: which FILE? See dvmsim litmus --help");
 	if (!read_options(args, &o, &clock))
 		return CLI_USAGE;
+	if (!args->count)
+		return cli_usage("litmus: which FILE? See dvmsim litmus --help");
 	if (cli_flag(args, "json"))
 		json = cJSON_CreateArray();
 	for (size_t i = 0; i < args->count; i++) {
