@@ -21,9 +21,9 @@ extern "C" {
  * faster flush moves everything after it. A CPU waits in three places only:
  *
  * - SWITCH waits until the wake-up @id was executed (WAKE with the same id on another CPU, or
- *   earlier on this one), until its task is switched out of the CPU it last ran on, and until its
- *   TASK_NEW was executed;
- * - MIGRATE waits until the task is switched out of the CPU it last ran on;
+ *   earlier on this one), until every earlier SWITCH of the trace to its task was executed and the
+ *   task was switched out again, and until its TASK_NEW was executed;
+ * - MIGRATE waits for nothing: the SWITCH that follows it does;
  * - SLEEP waits for its own length.
  *
  * State that existed when the trace begins is given by records flagged INITIAL. They precede all

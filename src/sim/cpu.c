@@ -61,7 +61,7 @@ static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps
 {
 	uint64_t walks, cost;
 
-	if (!c->mm)
+	if (!c->mm || s->tlbs)
 		return 0;
 	walks = dvmi_workset_run(s->workset, c->id, c->mm, ps);
 	if (!walks)
@@ -75,7 +75,7 @@ static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps
 
 static int use(struct dvm_sim *s, const struct dvmi_cpu *c)
 {
-	return c->mm ? dvmi_oracle_use(s->oracle, c->id, c->mm, s->err) : 0;
+	return c->mm && !s->tlbs ? dvmi_oracle_use(s->oracle, c->id, c->mm, s->err) : 0;
 }
 
 static int run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next)
@@ -196,7 +196,7 @@ static int flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_r
 	const struct dvmi_program *program = r->mm ? s->program : s->kernel_flush;
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_hook hook = DVMI_HOOK_FLUSH;
-	bool checked;
+	int ret = 0;
 
 	fill_request(s, r, &h->request);
 	h->user = r->mm != 0;
@@ -204,19 +204,45 @@ static int flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_r
 	h->prev = h->next = 0;
 	h->flush = NULL;
 	h->refill_pages = used_again(r->op) ? UINT64_MAX : 0;
-	checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
-		  r->op != DVM_TRACE_OP_YOUNG_CLEAR;
+	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
+		     r->op != DVM_TRACE_OP_YOUNG_CLEAR;
 	if (h->user)
-		h->flush = dvmi_oracle_begin(s->oracle, h->mm, checked,
+		h->flush = dvmi_oracle_begin(s->oracle, h->mm, h->checked,
 					     h->request.kind == DVMI_REQUEST_ASID,
 					     (uint64_t)(r - s->records));
 	if ((h->request.flags & DVMI_REQUEST_NOSYNC) && program->hooks[DVMI_HOOK_BATCH_ADD] >= 0)
 		hook = DVMI_HOOK_BATCH_ADD;
+	if (h->user && s->tlbs)
+		ret = dvmi_tlbs_change(s->tlbs, h->mm, &h->version);
 	/* The page-table stores that made the flush necessary are still in the store buffer. */
 	dvmi_core_store(&s->core, c->id, now);
 	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_RECORD);
 	*next = now + s->hw->kernel_flush_call_ps;
 	h->insn_ps = *next;
+	return ret;
+}
+
+/* As far as the next event; the rest of the run comes when this CPU acts again. */
+static int access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		      uint64_t now, uint64_t *next)
+{
+	struct dvmi_tlbs_span span = {
+		.accesses = s->accesses + r->va + c->accesses_done,
+		.count = r->amount - c->accesses_done,
+		.mm = r->mm ? mm_id(s, c, r->mm) : c->mm, .cpu = c->id,
+		.now_ps = now, .limit_ps = dvmi_evq_next_ps(&s->evq),
+	};
+	int ret = dvmi_tlbs_run(s->tlbs, &span, s->err);
+
+	if (ret)
+		return ret;
+	s->stats.run_ps += span.done_ps - now;
+	*next = span.done_ps;
+	c->accesses_done += span.done;
+	if (c->accesses_done < r->amount)
+		c->next--;
+	else
+		c->accesses_done = 0;
 	return 0;
 }
 
@@ -270,23 +296,6 @@ static void task_exit(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_tr
 		dvmi_words_mm_users(&s->words, mm, -1);
 }
 
-static void wake(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-		 uint64_t now)
-{
-	struct dvmi_wake *w = &s->wakes[(size_t)c->copy * s->ids.wakes + r->id];
-	struct dvmi_cpu *target;
-
-	w->done = true;
-	if (w->waiter == DVMI_NONE32)
-		return;
-	target = &s->cpus[w->waiter];
-	w->waiter = DVMI_NONE32;
-	/* A CPU in idle is woken by an interrupt. */
-	if (target->waiting)
-		dvmi_evq_cpu_set(&s->evq, target->id,
-				 now + (target->id == c->id ? 0 : s->hw->ipi_deliver_ps));
-}
-
 /* ---- the stream ---- */
 
 /* The record can not be executed yet: the CPU idles until it is told to try again. */
@@ -307,16 +316,6 @@ static int switch_record(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm
 	}
 	dvmi_cpu_set_idle(s, c, false, now);
 	dvmi_switch_begin(s, c, task_id(s, c, r->task), mm_id(s, c, r->mm), false);
-	return 0;
-}
-
-static int migrate_record(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-			  uint64_t now, uint64_t *next)
-{
-	struct dvm_trace_record as_switch = { .task = r->task };
-
-	if (!dvmi_switch_may_begin(s, c, &as_switch))
-		wait_here(s, c, now, next);
 	return 0;
 }
 
@@ -347,6 +346,8 @@ static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 	case DVM_TRACE_OP_BEGIN:
 		return r->flags & DVM_TRACE_F_MODELLED ?
 			run(s, c, operation_ps(s, r), now, next) : 0;
+	case DVM_TRACE_ACCESS_RUN:
+		return r->amount ? access_run(s, c, r, now, next) : 0;
 	case DVM_TRACE_FLUSH:
 		return flush(s, c, r, now, next);
 	case DVM_TRACE_BATCH_FLUSH:
@@ -354,13 +355,11 @@ static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 		return 0;
 	case DVM_TRACE_SWITCH:
 		return switch_record(s, c, r, now, next);
-	case DVM_TRACE_MIGRATE:
-		return migrate_record(s, c, r, now, next);
 	case DVM_TRACE_SLEEP:
 		sleep_record(s, c, r, now, next);
 		return 0;
 	case DVM_TRACE_WAKE:
-		wake(s, c, r, now);
+		dvmi_wake_done(s, &s->wakes[(size_t)c->copy * s->ids.wakes + r->id], c->id, now);
 		return 0;
 	case DVM_TRACE_MM_NEW:
 		mm_new(s, c, mm_id(s, c, r->mm), now);
@@ -378,7 +377,7 @@ static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 		mark(s, c, r, now);
 		return 0;
 	default:
-		return 0; /* MM_EXIT, OP_END and LOST take no time */
+		return 0; /* MIGRATE is said again by its SWITCH; MM_EXIT, OP_END, LOST take no time */
 	}
 }
 
@@ -404,17 +403,12 @@ int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 			return dvmi_error(s->err, DVM_EBUDGET, s->program->name,
 					  "CPU %u executed %u steps without time passing", c->id,
 					  INSTANT_MAX);
-		if (c->phase == DVMI_PHASE_HOOK) {
-			bool batch = c->hook.frame.hook == DVMI_HOOK_BATCH_FLUSH;
-
+		if (c->phase == DVMI_PHASE_HOOK)
 			ret = dvmi_hook_act(s, c, now, &next);
-			if (!ret && batch && c->phase != DVMI_PHASE_HOOK)
-				dvmi_oracle_batch(s->oracle, c->task);
-		} else if (c->phase == DVMI_PHASE_SWITCH) {
+		else if (c->phase == DVMI_PHASE_SWITCH)
 			ret = dvmi_switch_act(s, c, now, &next);
-		} else {
+		else
 			ret = record(s, c, now, &next);
-		}
 		if (ret)
 			return ret;
 	}

@@ -10,6 +10,7 @@
 #include "kernel/words.h"
 #include "model/params.h"
 #include "program/program.h"
+#include "sim/tlbs.h"
 #include "sim/latency.h"
 #include "sim/oracle.h"
 #include "sim/workset.h"
@@ -36,6 +37,8 @@ struct dvmi_hook_run {
 	struct dvmi_request request;
 	bool user;                      /* a flush of a user address space, run by the strategy */
 	struct dvmi_oracle_flush *flush;
+	bool checked;                   /* its return is a promise: nothing stale is used after it */
+	uint32_t version;               /* of the page-table change, with exact TLBs */
 	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
 	/* The instruction under way. */
 	unsigned stage;
@@ -66,23 +69,25 @@ struct dvmi_cpu {
 	uint32_t in_task, in_mm;        /* the task being switched in */
 	bool exec;                      /* the switch is an exec's: same task, new mm */
 	bool idle, waiting;
+	uint32_t next_waiter;           /* the CPU that waits for the same thing, DVMI_NONE32 */
 	uint64_t idle_since_ps, start_ps;
 	uint64_t lost_seen_ps;          /* bystander and interrupt losses already settled */
 	uint64_t handler_lost_ps;       /* lost to IPI handlers, ever */
-	uint64_t run_left_ps;
+	uint64_t accesses_done;         /* of the ACCESS_RUN under way */
 	uint64_t *masks;                /* mask registers */
 	struct dvmi_hook_run hook;
 };
 
 struct dvmi_task {
 	uint32_t on_cpu, last_cpu;      /* DVMI_NONE32: none */
-	uint32_t waiter;                /* CPU whose SWITCH or MIGRATE waits for this task */
+	uint32_t waiters;               /* CPUs whose SWITCH waits for this task: the last one */
 	uint32_t mm;
+	uint32_t stints;                /* SWITCH records to this task executed so far */
 	bool exists;
 };
 
 struct dvmi_wake {
-	uint32_t waiter;
+	uint32_t waiters;
 	bool done;
 };
 
@@ -115,6 +120,7 @@ struct dvm_sim {
 	struct dvmi_words words;
 	struct dvmi_oracle *oracle;
 	struct dvmi_workset *workset;
+	struct dvmi_tlbs *tlbs;       /* exact TLBs; NULL when the workload carries no accesses */
 
 	unsigned cpus_count;            /* of the part */
 	unsigned copies;
@@ -123,6 +129,7 @@ struct dvm_sim {
 	struct dvmi_task *tasks;
 	struct dvmi_wake *wakes;
 	uint32_t *streams;              /* all CPUs' record numbers, one after the other */
+	uint32_t *stints;               /* per record: of a SWITCH, how many precede it for its task */
 	uint64_t *mask_storage;
 	struct dvmi_work *work;         /* per copy and mark */
 	bool *mm_ran;
@@ -148,8 +155,10 @@ int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c,
 void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uint32_t mm,
 		       bool exec);
 int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
-/* A CPU waits for @task to leave its CPU or to be born: let it try again at @now. */
+/* Let those that wait for @task to leave its CPU or to be born try again at @now. */
 void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now);
+/* Those that wait for wake-up @wake, which CPU @from has just executed. */
+void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, unsigned from, uint64_t now);
 
 /* ---- hook.c: a strategy's hook on the timing machine ---- */
 /* Prepare @c->hook; the phase is set to HOOK and returns to @after. Without that hook: nothing. */
@@ -160,10 +169,6 @@ int dvmi_hook_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t 
 /* A DSB of the kernel's own (__switch_to): stages 0 and up; *@stage is 0 again when it is over. */
 int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 		 enum dvmi_dsb_domain domain, uint64_t now, unsigned *stage, uint64_t *next);
-
-/* ---- tlbi.c: TLBI operations ---- */
-int dvmi_tlbi_issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
-		    const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next);
 
 static inline bool dvmi_sim_guest_fb(const struct dvm_sim *s)
 {

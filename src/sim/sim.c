@@ -146,6 +146,23 @@ static int set_streams(struct dvm_sim *s, size_t count, struct dvm_error *err)
 	return 0;
 }
 
+/* The order of each task's stints on CPUs is the trace's, whoever could run it sooner. */
+static int set_stints(struct dvm_sim *s, size_t count, struct dvm_error *err)
+{
+	uint32_t *so_far = dvmi_calloc((size_t)s->ids.tasks + 1, sizeof(*so_far));
+
+	s->stints = dvmi_calloc(count, sizeof(*s->stints));
+	if (!so_far || !s->stints) {
+		dvmi_free(so_far);
+		return dvmi_error_nomem(err);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (s->records[i].kind == DVM_TRACE_SWITCH)
+			s->stints[i] = so_far[s->records[i].task]++;
+	dvmi_free(so_far);
+	return 0;
+}
+
 static int set_cpus(struct dvm_sim *s)
 {
 	struct dvmi_rng rng;
@@ -184,9 +201,9 @@ static int set_tables(struct dvm_sim *s)
 	if (!s->tasks || !s->wakes || !s->work || !s->mm_ran || !s->steps || !s->step_text)
 		return -DVM_ENOMEM;
 	for (uint32_t t = 0; t < s->tasks_count; t++)
-		s->tasks[t].on_cpu = s->tasks[t].last_cpu = s->tasks[t].waiter = DVMI_NONE32;
+		s->tasks[t].on_cpu = s->tasks[t].last_cpu = s->tasks[t].waiters = DVMI_NONE32;
 	for (size_t w = 0; w <= (size_t)s->copies * s->ids.wakes; w++)
-		s->wakes[w].waiter = DVMI_NONE32;
+		s->wakes[w].waiters = DVMI_NONE32;
 	return 0;
 }
 
@@ -214,6 +231,17 @@ static int set_machine(struct dvm_sim *s)
 	if (!ret)
 		ret = dvmi_workset_new(s->cpus_count, s->mms_count, &rules, &s->workset);
 	return ret;
+}
+
+static int set_access(struct dvm_sim *s, struct dvm_error *err)
+{
+	size_t accesses;
+
+	s->accesses = dvm_trace_accesses(s->options.trace, &accesses);
+	if (!accesses)
+		return 0;
+	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, s->mms_count,
+			       &s->tlbs, err);
 }
 
 static int set_programs(struct dvm_sim *s, struct dvm_error *err)
@@ -260,6 +288,10 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 				  "the part can not be simulated: %s", dvm_strerror(ret));
 	ret = set_streams(s, count, err);
 	if (!ret)
+		ret = set_stints(s, count, err);
+	if (!ret)
+		ret = set_access(s, err);
+	if (!ret)
 		ret = set_programs(s, err);
 	return ret;
 }
@@ -288,6 +320,7 @@ void dvm_sim_free(struct dvm_sim *s)
 {
 	if (!s)
 		return;
+	dvmi_tlbs_free(s->tlbs);
 	dvmi_workset_free(s->workset);
 	dvmi_oracle_free(s->oracle);
 	if (s->words.program)
@@ -302,6 +335,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_free(s->tasks);
 	dvmi_free(s->wakes);
 	dvmi_free(s->streams);
+	dvmi_free(s->stints);
 	dvmi_free(s->mask_storage);
 	dvmi_free(s->work);
 	dvmi_free(s->mm_ran);
@@ -329,6 +363,14 @@ static void collect(struct dvm_sim *s)
 	st->mms_one_cpu = 0;
 	for (uint32_t mm = 1; mm < s->mms_count; mm++)
 		st->mms_one_cpu += dvmi_oracle_cpus_of(s->oracle, mm) == 1;
+	if (s->tlbs) {
+		struct dvmi_tlbs_totals t;
+
+		dvmi_tlbs_totals(s->tlbs, &t);
+		st->tlb_accesses = t.accesses;
+		st->tlb_l1_misses = t.l1_misses;
+		st->tlb_l2_misses = st->tlb_refills = t.l2_misses;
+	}
 	dvmi_latency_summary(&s->flush_latency, &st->flush);
 	dvmi_latency_summary(&s->dsb_latency, &st->dsb);
 }
@@ -362,7 +404,8 @@ int dvm_sim_run(struct dvm_sim *s, struct dvm_error *err)
 	s->err = &local;
 	ret = run_events(s, &local);
 	s->err = NULL;
-	if (!ret && dvmi_oracle_failed(s->oracle))
+	if (!ret && (dvmi_oracle_failed(s->oracle) ||
+		     (s->tlbs && dvmi_tlbs_failed(s->tlbs))))
 		ret = -DVM_ENOMEM;
 	if (ret == -DVM_ENOMEM)
 		dvmi_error_nomem(&local);

@@ -11,6 +11,27 @@
  */
 enum { SWITCH_COST, SWITCH_MM, SWITCH_INSTALL, SWITCH_OUT, SWITCH_BARRIER = 8, SWITCH_END = 16 };
 
+static void join(struct dvmi_cpu *c, uint32_t *waiters)
+{
+	c->next_waiter = *waiters;
+	*waiters = c->id;
+}
+
+/* An idle CPU is told by an interrupt. */
+static void wake_all(struct dvm_sim *s, uint32_t *waiters, unsigned from, uint64_t interrupt_ps,
+		     uint64_t now)
+{
+	uint32_t cpu = *waiters;
+
+	*waiters = DVMI_NONE32;
+	while (cpu != DVMI_NONE32) {
+		uint32_t next = s->cpus[cpu].next_waiter;
+
+		dvmi_evq_cpu_set(&s->evq, cpu, now + (cpu == from ? 0 : interrupt_ps));
+		cpu = next;
+	}
+}
+
 int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r)
 {
 	uint32_t task = r->task ? c->copy * s->ids.tasks + r->task : 0;
@@ -19,14 +40,14 @@ int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dv
 	if (r->id)
 		wake = &s->wakes[(size_t)c->copy * s->ids.wakes + r->id];
 	if (wake && !wake->done) {
-		wake->waiter = c->id;
+		join(c, &wake->waiters);
 		return 0;
 	}
 	if (!task)
 		return 1;
-	if (!s->tasks[task].exists ||
+	if (!s->tasks[task].exists || s->tasks[task].stints != s->stints[r - s->records] ||
 	    (s->tasks[task].on_cpu != DVMI_NONE32 && s->tasks[task].on_cpu != c->id)) {
-		s->tasks[task].waiter = c->id;
+		join(c, &s->tasks[task].waiters);
 		return 0;
 	}
 	return 1;
@@ -34,11 +55,13 @@ int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dv
 
 void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now)
 {
-	uint32_t cpu = s->tasks[task].waiter;
+	wake_all(s, &s->tasks[task].waiters, DVMI_NONE32, 0, now);
+}
 
-	s->tasks[task].waiter = DVMI_NONE32;
-	if (cpu != DVMI_NONE32 && s->cpus[cpu].waiting)
-		dvmi_evq_cpu_set(&s->evq, cpu, now);
+void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, unsigned from, uint64_t now)
+{
+	wake->done = true;
+	wake_all(s, &wake->waiters, from, s->hw->ipi_deliver_ps, now);
 }
 
 void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uint32_t mm, bool exec)
@@ -48,8 +71,10 @@ void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uin
 	c->exec = exec;
 	c->stage = SWITCH_COST;
 	c->phase = DVMI_PHASE_SWITCH;
-	if (task)
+	if (task && !exec) {
 		s->tasks[task].on_cpu = c->id;
+		s->tasks[task].stints++;
+	}
 }
 
 static void begin_mm_hook(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_hook hook, uint32_t mm,

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/effect.h"
+
+#include "base/bitmap.h"
+#include "base/error.h"
+
+/* IPIs that run the strategy's ipi hook on other CPUs. */
+
+/* One target's handler: it touches only its own TLB, and words, so it runs to its end at once. */
+static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target, uint64_t arrive,
+		       uint64_t arg, uint64_t *end)
+{
+	struct dvmi_cpu self = { .id = target, .hook = from->hook };
+	struct dvmi_hook_run *h = &self.hook;
+	const struct dvmi_insn *i;
+	uint64_t t = arrive;
+
+	dvmi_frame_start(&h->frame, h->program, DVMI_HOOK_IPI);
+	h->frame.asid = from->hook.frame.asid;
+	h->env.self = target;
+	h->env.fields = h->fields;
+	h->fields[DVMI_IPI_ARG] = arg;
+	h->stage = 0;
+	h->ops_begun = false;
+	h->flush = NULL; /* the sender's; covered as a whole when the handler ends */
+	while ((i = dvmi_frame_next(&h->frame, &h->env))) {
+		uint64_t next = t;
+		int ret = 0;
+
+		if (dvmi_op_is_memory(i->op) || i->op == DVMI_ASID) {
+			ret = dvmi_effect_memory(s, &self, i, t, &next);
+		} else if (i->op == DVMI_TLBI && i->scope == DVMI_TLBI_LOCAL) {
+			ret = dvmi_effect_tlbi(s, &self, i, t, &next);
+		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
+			ret = dvmi_core_dsb(&s->core, target, t, dvmi_insn_dsb_type(i), DVMI_DSB_NSH, &next);
+			dvmi_frame_result(&h->frame, 0, &h->env);
+		} else if (dvmi_op_is_computed(i->op)) {
+			dvmi_frame_result(&h->frame, 0, &h->env);
+		} else {
+			return dvmi_error_at(s->err, DVM_EFORMAT, h->program->name, i->line,
+					     i->column, "an ipi hook may use words, local TLBIs and"
+					     " DSB NSH only");
+		}
+		if (ret < 0)
+			return ret;
+		t = next == DVMI_NEVER ? t : next;
+	}
+	*end = t;
+	return 0;
+}
+
+int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,
+	       uint64_t *next)
+{
+	struct dvmi_hook_run *h = &c->hook;
+	const uint64_t *mask = dvmi_frame_mask(&i->src[0], &h->env);
+	uint64_t arg = i->src[1].kind == DVMI_NONE ? 0 :
+		       dvmi_frame_value(&h->frame, &i->src[1], &h->env);
+	uint64_t last = now;
+
+	if (dvmi_sim_guest_fb(s))
+		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
+				     "IPIs are not modelled in a guest whose local TLBIs are"
+				     " broadcast (vm_fb)");
+	for (unsigned t = 0; t < s->cpus_count; t++) {
+		struct dvmi_ipi_times times;
+		uint64_t arrive, end;
+		int ret;
+
+		if (t == c->id || !dvmi_bitmap_test(mask, t))
+			continue;
+		times = dvmi_ipi_send(&s->ipi, now, &t, 1, &arrive);
+		now = times.sent_ps;
+		ret = run_handler(s, c, t, times.done_ps, arg, &end);
+		if (ret)
+			return ret;
+		if (t < s->cpus_used)
+			s->cpus[t].handler_lost_ps += s->hw->ipi_handle_ps + end - times.done_ps;
+		dvmi_oracle_ipi(s->oracle, h->flush, t);
+		last = end > last ? end : last;
+		h->ipi = true;
+	}
+	*next = last > now ? last : now;
+	dvmi_frame_result(&h->frame, 0, &h->env);
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/effect.h"
+
+#include "base/error.h"
+
+/*
+ * One TLBI operation: its issue, and what it takes away. In a guest with HCR_EL2.FB set, local
+ * operations act as broadcasts (Arm ARM DDI 0487, HCR_EL2.FB).
+ */
+
+static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
+			 const struct dvmi_tlbi_op *op, bool broadcast)
+{
+	bool whole = op->form == DVMI_FORM_ASID || op->form == DVMI_FORM_VMALL;
+	uint64_t pages = op->pages < h->refill_pages ? op->pages : h->refill_pages;
+
+	/* The KPTI twin removes the same translations under their other name. */
+	if (op->user_twin || !h->mm || s->tlbs)
+		return;
+	if (whole)
+		pages = UINT64_MAX;
+	if (broadcast)
+		dvmi_workset_flush_all(s->workset, h->mm, pages);
+	else
+		dvmi_workset_flush_local(s->workset, c->id, h->mm, pages);
+}
+
+static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
+		    const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next)
+{
+	uint64_t tag = 0;
+	int ret = 0;
+
+	if (!broadcast && dvmi_sim_guest_fb(s))
+		broadcast = true;
+	if (broadcast) {
+		if (s->tlbs)
+			ret = dvmi_tlbs_tag(s->tlbs, h->mm, op, &tag);
+		if (!ret)
+			ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, tag, next);
+		if (ret == DVMI_FABRIC_BLOCKED) {
+			dvmi_tlbs_untag(s->tlbs, tag);
+			*next = DVMI_NEVER;
+		}
+		if (ret)
+			return ret < 0 ? ret : 0;
+		s->stats.tlbi_broadcast++;
+		h->broadcast = true;
+		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
+	} else {
+		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
+		if (s->tlbs && dvmi_tlbs_local(s->tlbs, c->id, h->mm, op))
+			return dvmi_error(s->err, DVM_EINVAL, h->program->name,
+					  "a TLBI operand names no address");
+		s->stats.tlbi_local++;
+		h->local = true;
+		dvmi_oracle_local(s->oracle, h->flush, c->id);
+	}
+	note_refills(s, c, h, op, broadcast);
+	return 0;
+}
+
+/* Set out the operations of one `tlbi`. */
+static void begin_ops(const struct dvm_sim *s, struct dvmi_hook_run *h, const struct dvmi_insn *i)
+{
+	struct dvmi_request r = h->request;
+	struct dvmi_flush_rules rules = s->rules;
+
+	if (i->what != DVMI_TLBI_REQUEST)
+		r.kind = DVMI_REQUEST_ASID;
+	if (i->flags & DVMI_TLBI_LEAF)
+		r.flags |= DVMI_REQUEST_LEAF;
+	/* Kernel mappings and VMALLE1 have no user-side twin. */
+	if (!h->mm || i->what == DVMI_TLBI_ALL || (i->flags & DVMI_TLBI_NOTWIN))
+		rules.kpti = false;
+	dvmi_expand(&h->ops, &r, &rules);
+}
+
+enum { OP_NEXT, OP_ISSUE, OP_REPEAT_DSB = 8, OP_REPEAT = 16, OP_OVER = 24 };
+
+/*
+ * Each operation in turn. The old form of the erratum workaround makes it TLBI; DSB ISH; TLBI,
+ * local ones too (kernels before 7.0).
+ */
+int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,
+		uint64_t *next)
+{
+	struct dvmi_hook_run *h = &c->hook;
+	bool broadcast = i->scope == DVMI_TLBI_IS;
+	int ret = 0;
+
+	*next = now;
+	if (h->stage == OP_NEXT) {
+		if (!h->ops_begun)
+			begin_ops(s, h, i);
+		h->ops_begun = true;
+		h->stage = dvmi_expand_next(&h->ops, &h->op) ? OP_ISSUE : OP_OVER;
+	}
+	if (h->stage == OP_ISSUE) {
+		ret = issue(s, c, h, &h->op, broadcast, now, next);
+		if (!ret && *next != DVMI_NEVER)
+			h->stage = s->repeat_old ? OP_REPEAT_DSB : OP_NEXT;
+		return ret;
+	}
+	if (h->stage >= OP_REPEAT_DSB && h->stage < OP_REPEAT) {
+		ret = dvmi_effect_dsb_in(s, c, DVMI_DSB_ALL, DVMI_DSB_ISH, now, next);
+		if (ret || h->stage < OP_REPEAT)
+			return ret;
+	}
+	if (h->stage == OP_REPEAT) {
+		ret = issue(s, c, h, &h->op, broadcast, now, next);
+		if (!ret && *next != DVMI_NEVER)
+			h->stage = OP_NEXT;
+		return ret;
+	}
+	if (h->stage == OP_OVER) {
+		h->ops_begun = false;
+		h->stage = 0;
+		dvmi_frame_result(&h->frame, 0, &h->env);
+	}
+	return 0;
+}
+
+enum { SYNC_DSB = 0, SYNC_REPEAT = 8, SYNC_REPEAT_DSB = 16, SYNC_OVER = 24 };
+
+/* The kernel's sync: DSB ISH, and on affected parts one more TLBI VALE1IS, XZR with its DSB. */
+int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	struct dvmi_hook_run *h = &c->hook;
+	int ret;
+
+	*next = now;
+	if (h->stage < SYNC_REPEAT) {
+		ret = dvmi_effect_dsb_in(s, c, DVMI_DSB_ALL, DVMI_DSB_ISH, now, next);
+		if (ret || h->stage < SYNC_REPEAT)
+			return ret;
+		if (!s->repeat_new)
+			h->stage = SYNC_OVER;
+	}
+	if (h->stage == SYNC_REPEAT) {
+		ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, 0, next);
+		if (ret == DVMI_FABRIC_BLOCKED)
+			*next = DVMI_NEVER;
+		if (ret)
+			return ret < 0 ? ret : 0;
+		s->stats.tlbi_broadcast++;
+		h->stage = SYNC_REPEAT_DSB;
+		if (*next != now)
+			return 0;
+	}
+	if (h->stage >= SYNC_REPEAT_DSB && h->stage < SYNC_OVER) {
+		ret = dvmi_effect_dsb_in(s, c, DVMI_DSB_ALL, DVMI_DSB_ISH, now, next);
+		if (ret || h->stage < SYNC_OVER)
+			return ret;
+	}
+	h->stage = 0;
+	dvmi_frame_result(&h->frame, 0, &h->env);
+	return 0;
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/tlbs.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "hw/tlb.h"
+
+#include <inttypes.h>
+
+#define ASIDS 65536
+
+/* A broadcast under way: as many deliveries to come as there are sockets. */
+struct journey {
+	struct dvmi_inval inval;
+	uint32_t deliveries; /* 0: unused */
+	uint32_t next_free;
+};
+
+struct deferred {
+	uint32_t owner, mm, version;
+	struct dvmi_request request;
+};
+
+struct dvmi_tlbs {
+	struct dvmi_granule granule;
+	unsigned cpus, sockets;
+	uint32_t mms, version;
+	uint64_t access_ps;
+	struct dvmi_tlb_log **logs; /* one per socket */
+	struct dvmi_tlb **tlbs;
+	struct dvmi_ptable **tables; /* per mm, made when first needed */
+	struct journey *journeys;
+	size_t journeys_count, journeys_capacity;
+	uint32_t free_journey; /* index + 1; 0: none */
+	struct deferred *deferred;
+	size_t deferred_count, deferred_capacity;
+	int failed;
+};
+
+/* ---- making ---- */
+
+static struct dvmi_tlb_geometry geometry_of(const struct dvmi_hw *hw, unsigned page_shift)
+{
+	return (struct dvmi_tlb_geometry){
+		.granule_bits = (int)page_shift, .va_bits = 48,
+		.l1i_entries = (int)hw->tlb_l1i_entries, .l1i_ways = (int)hw->tlb_l1i_ways,
+		.l1d_entries = (int)hw->tlb_l1d_entries, .l1d_ways = (int)hw->tlb_l1d_ways,
+		.l2_entries = (int)hw->tlb_l2_entries, .l2_ways = (int)hw->tlb_l2_ways,
+		.walk_cache_entries = (int)hw->tlb_walk_cache_entries,
+		.walkers = (int)hw->tlb_walkers,
+		.l2_hit_ps = hw->tlb_l2_hit_ps, .walk_step_ps = hw->tlb_walk_step_ps,
+	};
+}
+
+static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_delivery *d)
+{
+	struct dvmi_tlbs *a = arg;
+	struct journey *j;
+	unsigned socket;
+
+	if (!d->tag)
+		return;
+	j = &a->journeys[d->tag - 1];
+	socket = dvmi_cpu_socket(dvmi_fabric_topology(f), d->first_cpu);
+	dvmi_tlb_log_horizon(a->logs[socket], d->start_ps);
+	if (dvmi_tlb_log_post(a->logs[socket], &j->inval, d->last_ps, NULL))
+		a->failed = 1;
+	if (!--j->deliveries)
+		dvmi_tlbs_untag(a, d->tag);
+}
+
+static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned page_shift,
+		     const struct dvmi_topology *topology, struct dvm_error *err)
+{
+	struct dvmi_tlb_geometry g = geometry_of(hw, page_shift);
+	int ret = 0;
+
+	for (unsigned n = 0; n < a->sockets && !ret; n++)
+		ret = dvmi_tlb_log_new(&a->logs[n], &a->granule, err);
+	for (unsigned c = 0; c < a->cpus && !ret; c++)
+		ret = dvmi_tlb_new(&a->tlbs[c], &g, a->logs[dvmi_cpu_socket(topology, c)], 0, err);
+	return ret;
+}
+
+int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
+		    unsigned cpus, uint32_t mms, struct dvmi_tlbs **tlbs,
+		    struct dvm_error *err)
+{
+	const struct dvmi_topology *topology = dvmi_fabric_topology(fabric);
+	struct dvmi_tlbs *a;
+	int ret;
+
+	if (mms > ASIDS)
+		return dvmi_error(err, DVM_ELIMIT, "simulation",
+				  "%u address spaces need more than 16-bit ASIDs; ASID rollover is"
+				  " not simulated, take fewer copies", mms);
+	a = dvmi_zalloc(sizeof(*a));
+	if (!a)
+		return dvmi_error_nomem(err);
+	a->cpus = cpus;
+	a->mms = mms;
+	a->sockets = topology->sockets;
+	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
+	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
+	a->tlbs = dvmi_calloc(cpus, sizeof(struct dvmi_tlb *));
+	a->tables = dvmi_calloc(mms, sizeof(struct dvmi_ptable *));
+	ret = dvmi_granule_init(&a->granule, (int)page_shift, 48, err);
+	if (!ret && (!a->logs || !a->tlbs || !a->tables))
+		ret = dvmi_error_nomem(err);
+	if (!ret)
+		ret = make_tlbs(a, hw, page_shift, topology, err);
+	if (ret) {
+		dvmi_tlbs_free(a);
+		return ret;
+	}
+	dvmi_fabric_on_delivery(fabric, deliver, a);
+	*tlbs = a;
+	return 0;
+}
+
+void dvmi_tlbs_free(struct dvmi_tlbs *a)
+{
+	if (!a)
+		return;
+	for (unsigned c = 0; a->tlbs && c < a->cpus; c++)
+		dvmi_tlb_free(a->tlbs[c]);
+	for (unsigned n = 0; a->logs && n < a->sockets; n++)
+		dvmi_tlb_log_free(a->logs[n]);
+	for (uint32_t m = 0; a->tables && m < a->mms; m++)
+		dvmi_ptable_free(a->tables[m]);
+	dvmi_free(a->tlbs);
+	dvmi_free(a->logs);
+	dvmi_free(a->tables);
+	dvmi_free(a->journeys);
+	dvmi_free(a->deferred);
+	dvmi_free(a);
+}
+
+/* ---- accesses ---- */
+
+static int stale(const struct dvmi_tlbs *a, const struct dvmi_tlbs_span *span,
+		 struct dvm_error *err)
+{
+	const struct dvmi_tlb_stale *st = dvmi_tlb_stale(a->tlbs[span->cpu]);
+
+	return dvmi_error(err, DVM_EUNSAFE, "stale",
+			  "CPU %u used a translation of address space %u at VA 0x%" PRIx64
+			  " that a completed flush was to remove: a stale translation is used",
+			  span->cpu, span->mm, st ? st->va & ((UINT64_C(1) << 48) - 1) : 0);
+}
+
+int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_error *err)
+{
+	struct dvmi_tlb_context context = { .asid = (uint16_t)span->mm,
+					    .lower = a->tables[span->mm] };
+	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
+					.access_ps = a->access_ps };
+	enum dvmi_tlb_stop stop;
+
+	/* The first access is always made, so that a run with nothing before it makes progress. */
+	if (clock.limit_ps <= clock.now_ps)
+		clock.limit_ps = clock.now_ps + 1;
+	span->done = dvmi_tlb_run(a->tlbs[span->cpu], &context, span->accesses, span->count,
+				  &clock, &stop);
+	span->done_ps = clock.now_ps;
+	return stop == DVMI_TLB_USED_STALE ? stale(a, span, err) : 0;
+}
+
+/* ---- page tables and flushes ---- */
+
+int dvmi_tlbs_change(struct dvmi_tlbs *a, uint32_t mm, uint32_t *version)
+{
+	if (!a->tables[mm] && dvmi_ptable_new(&a->tables[mm], &a->granule, 0, NULL))
+		return -DVM_ENOMEM;
+	*version = ++a->version;
+	dvmi_ptable_change(a->tables[mm], a->version);
+	return 0;
+}
+
+static struct dvmi_inval range_of(const struct dvmi_tlbs *a, uint32_t mm,
+				  const struct dvmi_request *r)
+{
+	return (struct dvmi_inval){
+		.kind = r->kind == DVMI_REQUEST_ASID ? DVMI_INVAL_ASID : DVMI_INVAL_VA,
+		.asid = (uint16_t)mm, .va = r->start,
+		.pages = (r->end - r->start) >> a->granule.bits,
+		.leaf_only = !!(r->flags & DVMI_REQUEST_LEAF), .ttl = DVMI_TTL_NONE,
+	};
+}
+
+int dvmi_tlbs_complete(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_request *request,
+			 uint32_t version, uint64_t now_ps, struct dvm_error *err)
+{
+	struct dvmi_inval range = range_of(a, mm, request);
+	int ret = 0;
+
+	for (unsigned n = 0; n < a->sockets && !ret; n++) {
+		dvmi_tlb_log_horizon(a->logs[n], now_ps);
+		ret = dvmi_tlb_log_watch(a->logs[n], &range, version, now_ps, err);
+	}
+	return ret;
+}
+
+int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, uint32_t mm,
+		      const struct dvmi_request *request, uint32_t version)
+{
+	void *p = a->deferred;
+
+	if (dvmi_grow(&p, &a->deferred_capacity, a->deferred_count + 1, sizeof(*a->deferred)))
+		return -DVM_ENOMEM;
+	a->deferred = p;
+	a->deferred[a->deferred_count++] = (struct deferred){ owner, mm, version, *request };
+	return 0;
+}
+
+int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
+		      struct dvm_error *err)
+{
+	size_t kept = 0;
+	int ret = 0;
+
+	for (size_t i = 0; i < a->deferred_count && !ret; i++) {
+		struct deferred *d = &a->deferred[i];
+
+		if (d->owner == owner)
+			ret = dvmi_tlbs_complete(a, d->mm, &d->request, d->version, now_ps, err);
+		else
+			a->deferred[kept++] = *d;
+	}
+	a->deferred_count = kept;
+	return ret;
+}
+
+/* ---- TLBIs ---- */
+
+static struct dvmi_inval inval_of(uint32_t mm, const struct dvmi_tlbi_op *op)
+{
+	struct dvmi_inval v = { .asid = (uint16_t)mm, .va = op->start, .pages = op->pages,
+				.leaf_only = op->leaf,
+				.ttl = op->level == DVMI_LEVEL_UNKNOWN ? DVMI_TTL_NONE :
+									 (int8_t)op->level };
+
+	switch (op->form) {
+	case DVMI_FORM_ASID:
+		v.kind = DVMI_INVAL_ASID;
+		break;
+	case DVMI_FORM_VMALL:
+		v.kind = DVMI_INVAL_VMALL;
+		break;
+	default:
+		v.kind = mm ? DVMI_INVAL_VA : DVMI_INVAL_VAA;
+		break;
+	}
+	return v;
+}
+
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm,
+		      const struct dvmi_tlbi_op *op)
+{
+	struct dvmi_inval v = inval_of(mm, op);
+
+	return cpu < a->cpus && !op->user_twin ? dvmi_tlb_apply(a->tlbs[cpu], &v) : 0;
+}
+
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,
+		    uint64_t *tag)
+{
+	void *p = a->journeys;
+	uint32_t i;
+
+	*tag = 0;
+	if (op->user_twin)
+		return 0;
+	if (!a->free_journey) {
+		if (dvmi_grow(&p, &a->journeys_capacity, a->journeys_count + 1,
+			      sizeof(*a->journeys)))
+			return -DVM_ENOMEM;
+		a->journeys = p;
+		a->journeys[a->journeys_count].next_free = 0;
+		a->free_journey = (uint32_t)++a->journeys_count;
+	}
+	i = a->free_journey - 1;
+	a->free_journey = a->journeys[i].next_free;
+	a->journeys[i].inval = inval_of(mm, op);
+	a->journeys[i].deliveries = a->sockets;
+	*tag = i + 1;
+	return 0;
+}
+
+void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag)
+{
+	if (!tag)
+		return;
+	a->journeys[tag - 1].deliveries = 0;
+	a->journeys[tag - 1].next_free = a->free_journey;
+	a->free_journey = (uint32_t)tag;
+}
+
+/* ---- totals ---- */
+
+void dvmi_tlbs_totals(const struct dvmi_tlbs *a, struct dvmi_tlbs_totals *totals)
+{
+	*totals = (struct dvmi_tlbs_totals){ 0 };
+	for (unsigned c = 0; c < a->cpus; c++) {
+		const struct dvmi_tlb_stats *st = dvmi_tlb_stats(a->tlbs[c]);
+
+		totals->accesses += st->accesses;
+		totals->l1_misses += st->l1i_misses + st->l1d_misses;
+		totals->l2_misses += st->walks;
+	}
+}
+
+int dvmi_tlbs_failed(const struct dvmi_tlbs *a)
+{
+	return a->failed;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMI_SIM_TLBS_H
+#define DVMI_SIM_TLBS_H
+
+#include "hw/fabric.h"
+#include "kernel/request.h"
+#include "model/params.h"
+
+#include <dvmsim/error.h>
+
+/*
+ * Workloads that carry memory accesses: every CPU of the workload has its TLBs, simulated exactly
+ * (hw/tlb.h), and the oracle judges each translation instead of sets of CPUs. A page-table change
+ * gives the address space a new version; a flush that returns puts a watch on what it flushed: a
+ * translation in that range, older than the change, must not be used any more.
+ *
+ * A broadcast takes effect on all CPUs of a socket when the last of that socket's snoops has
+ * arrived, which is before its Sync is answered. The operations' second twin under KPTI names the
+ * same translations and is timed only.
+ */
+struct dvmi_tlbs;
+
+int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
+		    unsigned cpus, uint32_t mms, struct dvmi_tlbs **tlbs,
+		    struct dvm_error *err);
+void dvmi_tlbs_free(struct dvmi_tlbs *a);
+
+struct dvmi_tlbs_span {
+	const uint64_t *accesses;
+	size_t count;
+	uint32_t mm;
+	unsigned cpu;
+	uint64_t now_ps, limit_ps; /* no access begins at or after the limit */
+	uint64_t done_ps;          /* out: when the last one made is over */
+	size_t done;               /* out: accesses made */
+};
+
+/* 0; -DVM_EUNSAFE when a stale translation was used. */
+int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_error *err);
+
+/* @mm's page tables changed: the version of the change. */
+int dvmi_tlbs_change(struct dvmi_tlbs *a, uint32_t mm, uint32_t *version);
+/* The flush of that change returned at @now_ps. */
+int dvmi_tlbs_complete(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_request *request,
+			 uint32_t version, uint64_t now_ps, struct dvm_error *err);
+/* Completion is left to a later batch flush by @owner; and that batch flush. */
+int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, uint32_t mm,
+		      const struct dvmi_request *request, uint32_t version);
+int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
+		      struct dvm_error *err);
+
+/* A local operation takes effect on @cpu now. */
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm,
+		      const struct dvmi_tlbi_op *op);
+/* The tag under which a broadcast travels the fabric; -DVM_ENOMEM. Give it back if it was not issued. */
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,
+		    uint64_t *tag);
+void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag);
+
+struct dvmi_tlbs_totals {
+	uint64_t accesses, l1_misses, l2_misses;
+};
+void dvmi_tlbs_totals(const struct dvmi_tlbs *a, struct dvmi_tlbs_totals *totals);
+/* A delivery could not be recorded (out of memory); checked once, at the end. */
+int dvmi_tlbs_failed(const struct dvmi_tlbs *a);
+
+#endif

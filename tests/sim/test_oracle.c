@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+#include "check_main.h"
+#include "run.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * Pairs that differ in one line: the good one runs to its end, the bad one is caught. In each, mm 1
+ * ran on CPU 1 before it flushes on CPU 0, and runs on both afterwards.
+ */
+#define HEAD "strategy s\non flush:\n"
+
+static const struct {
+	const char *what, *good, *bad;
+} pairs[] = {
+	{ "scope", HEAD " dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n",
+	  HEAD " dsb ishst\n asid\n tlbi local\n dsb ish\n ret\n" },
+	{ "completing barrier", HEAD " dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n",
+	  HEAD " dsb ishst\n asid\n tlbi is\n ret\n" },
+	{ "its type", HEAD " dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n",
+	  HEAD " dsb ishst\n asid\n tlbi is\n dsb ishst\n ret\n" },
+	{ "its domain", HEAD " dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n",
+	  HEAD " dsb ishst\n asid\n tlbi is\n dsb nsh\n ret\n" },
+	{ "the TLBI", HEAD " dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n",
+	  HEAD " dsb ishst\n dsb ish\n ret\n" },
+};
+
+/* Task 1 runs on CPU 1, moves to CPU 0, flushes, moves back. */
+static const struct dvm_trace_record moved[] = {
+	{ .kind = DVM_TRACE_MM_NEW, .cpu = 1, .mm = 1, .flags = DVM_TRACE_F_INITIAL },
+	{ .kind = DVM_TRACE_TASK_NEW, .cpu = 1, .task = 1, .mm = 1, .flags = DVM_TRACE_F_INITIAL },
+	ON(1, 1), RUN(1, 1, 1000),
+	{ .kind = DVM_TRACE_WAKE, .cpu = 1, .task = 1, .id = 1, .target = 0 },
+	IDLE(1),
+	{ .kind = DVM_TRACE_SWITCH, .cpu = 0, .task = 1, .mm = 1, .id = 1 },
+	RUN(0, 1, 1000), FLUSH_MM(0, 1), RUN(0, 1, 1000),
+	{ .kind = DVM_TRACE_WAKE, .cpu = 0, .task = 1, .id = 2, .target = 1 },
+	IDLE(0),
+	{ .kind = DVM_TRACE_SWITCH, .cpu = 1, .task = 1, .mm = 1, .id = 2 },
+	RUN(1, 1, 1000),
+};
+
+static int outcome(const char *strategy, struct dvm_error *err)
+{
+	struct run r;
+	int ret;
+
+	run_init(&r);
+	run_strategy(&r, strategy);
+	run_trace(&r, 2, moved, COUNT(moved));
+	run_go(&r, 1, 1);
+	ret = r.ret;
+	*err = r.err;
+	run_fini(&r);
+	return ret;
+}
+
+START_TEST(one_wrong_line_is_caught_and_the_right_one_passes)
+{
+	struct dvm_error err;
+	char text[1024];
+
+	ck_assert_msg(outcome(pairs[_i].good, &err) == 0, "%s: good", pairs[_i].what);
+	ck_assert_msg(outcome(pairs[_i].bad, &err) == -DVM_EUNSAFE, "%s: bad", pairs[_i].what);
+	dvm_error_format(&err, text, sizeof(text));
+	ck_assert_msg(strstr(text, "stale") != NULL, "%s", text);
+}
+END_TEST
+
+START_TEST(local_flush_is_enough_where_the_mm_ran_on_one_cpu)
+{
+	struct dvm_trace_record t[] = { MM(1), TASK(1), ON(0, 1), RUN(0, 1, 1000), FLUSH_MM(0, 1),
+					RUN(0, 1, 1000) };
+	struct run r;
+
+	run_init(&r);
+	run_strategy(&r, LOCAL);
+	run_trace(&r, 1, t, COUNT(t));
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, 0);
+	run_fini(&r);
+}
+END_TEST
+
+/* A TLBI left without its DSB is completed by the DSB ISH of __switch_to on the same CPU. */
+START_TEST(context_switch_completes_a_deferred_flush)
+{
+	struct dvm_trace_record t[] = {
+		MM(1), TASK(1), ON(0, 1), RUN(0, 1, 1000),
+		FLUSH_RANGE(0, 1, 1, DVM_TRACE_OP_RECLAIM),
+		IDLE(0), ON(0, 1), RUN(0, 1, 10),
+	};
+	struct run r;
+
+	run_init(&r);
+	run_strategy(&r, "strategy s\non flush:\n dsb ishst\n asid\n tlbi is\n ret\n");
+	run_trace(&r, 1, t, COUNT(t));
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, 0);
+	run_fini(&r);
+}
+END_TEST
+
+/* NOSYNC: no promise until the batch flush; then it must hold. */
+START_TEST(batch_is_judged_when_it_is_flushed)
+{
+	struct dvm_trace_record t[] = {
+		MM(1), TASK(1), ON(0, 1), RUN(0, 1, 1000),
+		FLUSH_RANGE(0, 1, 1, DVM_TRACE_OP_RECLAIM), RUN(0, 1, 1000),
+		{ .kind = DVM_TRACE_BATCH_FLUSH, .cpu = 0, .task = 1 }, RUN(0, 1, 1000),
+	};
+	static const char *const batch[] = { " dsb ish\n", " dsb ishst\n" };
+	char text[256];
+	struct run r;
+
+	t[4].flags |= DVM_TRACE_F_NOSYNC;
+	snprintf(text, sizeof(text), "strategy s\non flush:\n dsb ishst\n asid\n tlbi is\n"
+		 " bif req.nosync, out\n dsb ish\nout:\n ret\non batch-flush:\n%s ret\n",
+		 batch[_i]);
+	run_init(&r);
+	run_strategy(&r, text);
+	run_trace(&r, 1, t, COUNT(t));
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, _i ? -DVM_EUNSAFE : 0);
+	run_fini(&r);
+}
+END_TEST
+
+/* Workloads with accesses: the page that was flushed, and only that page, may not hit. */
+static void with_accesses(struct run *r, const char *strategy, uint64_t later)
+{
+	const uint64_t accesses[] = { 0x10000000, 0x10001000, later };
+	struct dvm_trace_record t[] = {
+		MM(1), TASK(1), ON(0, 1),
+		{ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1, .va = 0, .amount = 2 },
+		FLUSH_RANGE(0, 1, 1, DVM_TRACE_OP_MPROTECT),
+		{ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1, .va = 2, .amount = 1 },
+	};
+
+	run_init(r);
+	run_strategy(r, strategy);
+	run_trace(r, 1, t, 3);
+	ck_assert_int_eq(dvm_trace_append_accesses(r->trace, accesses, 3, &r->err), 0);
+	ck_assert_int_eq(dvm_trace_append(r->trace, t + 3, 3, &r->err), 0);
+	run_go(r, 1, 1);
+}
+
+#define NOTHING "strategy n\non flush:\n ret\n"
+
+START_TEST(exact_tlbs_judge_single_translations)
+{
+	struct run r;
+
+	with_accesses(&r, NOTHING, 0x10000000);
+	ck_assert_int_eq(r.ret, -DVM_EUNSAFE);
+	run_fini(&r);
+	with_accesses(&r, NOTHING, 0x10001000);
+	ck_assert_int_eq(r.ret, 0);
+	run_fini(&r);
+	with_accesses(&r, LOCAL, 0x10000000);
+	ck_assert_int_eq(r.ret, 0);
+	ck_assert_uint_eq(r.stats->tlb_accesses, 3);
+	ck_assert_uint_eq(r.stats->tlb_l2_misses, 3);
+	run_fini(&r);
+	with_accesses(&r, BROADCAST, 0x10001000);
+	ck_assert_int_eq(r.ret, 0);
+	ck_assert_uint_eq(r.stats->tlb_l2_misses, 2);
+	run_fini(&r);
+}
+END_TEST
+
+static const char *const shipped[] = {
+	"always-broadcast", "active-cpu-v1", "active-cpu-v2", "active-cpu-v2-plain-load",
+	"active-cpu-dsb-ish", "active-cpu-preempt-disable", "recheck", "recheck-own",
+};
+static const char *const workloads[] = {
+	"fork:forks=20", "mmap:loops=20,move_every=7", "mprotect:loops=20,bystander_units=20",
+	"redis:batches=60,snapshot_every=20,pages=64", "tlb-shootdown:loops=3",
+};
+
+START_TEST(shipped_strategies_pass_on_every_workload_and_null_on_none)
+{
+	for (size_t w = 0; w < COUNT(workloads); w++) {
+		struct run r;
+
+		run_init(&r);
+		run_hw(&r, "phytium-ftc862-8");
+		run_shipped(&r, _i < (int)COUNT(shipped) ? shipped[_i] : "null");
+		run_workload(&r, workloads[w]);
+		run_go(&r, 1, 1);
+		ck_assert_msg(r.ret == (_i < (int)COUNT(shipped) ? 0 : -DVM_EUNSAFE), "%s",
+			      workloads[w]);
+		run_fini(&r);
+	}
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+	TCase *tc = check_case(suite, "oracle");
+
+	tcase_add_loop_test(tc, one_wrong_line_is_caught_and_the_right_one_passes, 0, COUNT(pairs));
+	tcase_add_test(tc, local_flush_is_enough_where_the_mm_ran_on_one_cpu);
+	tcase_add_test(tc, context_switch_completes_a_deferred_flush);
+	tcase_add_loop_test(tc, batch_is_judged_when_it_is_flushed, 0, 2);
+	tcase_add_test(tc, exact_tlbs_judge_single_translations);
+	tcase_add_loop_test(tc, shipped_strategies_pass_on_every_workload_and_null_on_none, 0,
+			    COUNT(shipped) + 1);
+}
+
+CHECK_MAIN("sim oracle", add_cases)
