@@ -176,11 +176,16 @@ static void pointer(const struct dvmi_json_at *at, char *buf, size_t size)
 
 int dvmi_json_fail(const struct dvmi_json_at *at, struct dvm_error *err, const char *fmt, ...)
 {
-	char where[256], path[160], text[400];
+	char where[256], path[128], text[400];
+	const char *name = at->doc->name;
+	size_t len = strlen(name), most = sizeof(where) - sizeof(path) - 8;
+	bool cut = len > most;
 	va_list ap;
 
+	/* Of a long path the end says more than the beginning. */
 	pointer(at, path, sizeof(path));
-	snprintf(where, sizeof(where), "%.90s: %s", at->doc->name, path);
+	snprintf(where, sizeof(where), "%s%s: %s", cut ? "..." : "", cut ? name + len - most : name,
+		 path);
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
