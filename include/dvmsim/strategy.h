@@ -94,7 +94,7 @@ DVM_API size_t dvm_strategy_words(const struct dvm_strategy *s);
  * Return: 0 or -DVM_EINVAL.
  */
 DVM_API int dvm_strategy_get_word(const struct dvm_strategy *s, size_t i,
-			      struct dvm_strategy_word *word);
+				  struct dvm_strategy_word *word);
 
 /**
  * struct dvm_strategy_line - one instruction.
@@ -126,7 +126,7 @@ DVM_API size_t dvm_strategy_lines(const struct dvm_strategy *s);
  * Return: 0, -DVM_EINVAL or -DVM_ENOMEM.
  */
 DVM_API int dvm_strategy_get_line(const struct dvm_strategy *s, size_t i,
-			      struct dvm_strategy_line *line);
+				  struct dvm_strategy_line *line);
 
 /**
  * struct dvm_strategy_builder - a strategy being written from C.

@@ -131,6 +131,19 @@ static void apply(const struct dvmi_checker *c, const struct dvmi_insn *insn,
 		flow->section = 0;
 }
 
+static int unbalanced(const struct dvmi_checker *c, const struct dvmi_insn *insn,
+		      const struct dvmi_insn *from, unsigned pair, bool this_is_deeper)
+{
+	const char *enter = dvmi_op_names[pairs[pair].enter];
+
+	return dvmi_check_fail(c, insn, this_is_deeper ?
+			       "the path from line %u comes here after one %s more than another "
+			       "path; balance it with %s" :
+			       "the path from line %u comes here after one %s less than another "
+			       "path; balance that with %s",
+			       from->line, enter, dvmi_op_names[pairs[pair].leave]);
+}
+
 /* Two paths meet: protections must agree, of the rest only what both know remains. */
 static int join(struct dvmi_checker *c, const struct dvmi_insn *from, unsigned to,
 		const struct dvmi_flow *flow)
@@ -141,11 +154,8 @@ static int join(struct dvmi_checker *c, const struct dvmi_insn *from, unsigned t
 	if (old->reached) {
 		for (unsigned i = 0; i < PAIRS; i++)
 			if (old->depth[i] != flow->depth[i])
-				return dvmi_check_fail(c, &c->p->insns[to], "one path comes here "
-						       "after %s and another (from line %u) not, "
-						       "or nested differently; balance it with "
-						       "%s", dvmi_op_names[pairs[i].enter],
-						       from->line, dvmi_op_names[pairs[i].leave]);
+				return unbalanced(c, &c->p->insns[to], from, i,
+						  flow->depth[i] > old->depth[i]);
 		if (old->section != flow->section)
 			return dvmi_check_fail(c, &c->p->insns[to], "one path comes here inside a "
 					       "section and another (from line %u) not; end the "

@@ -14,8 +14,9 @@ int dvmi_program_parse(const char *text, size_t len, const char *where,
 
 /*
  * The static checks alone (check.c): a path without ret, unbalanced pairs, registers read before
- * they are set, unreachable code, pure endless loops, things a hook does not have. dvmi_program_parse()
- * has run them; a program built by hand in C must pass them before a machine runs it.
+ * they are set, unreachable code, pure endless loops, things a hook does not have.
+ * dvmi_program_parse() has run them; a program built by hand in C must pass them before a machine
+ * runs it.
  */
 int dvmi_program_check(const struct dvmi_program *program, const char *where,
 		       struct dvm_error *err);

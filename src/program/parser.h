@@ -51,8 +51,20 @@ int dvmi_parse_unknown(const struct dvmi_parser *ps, const struct dvmi_token *t,
 int dvmi_parse_name(const struct dvmi_parser *ps, const struct dvmi_token *t, char *name);
 /* Index of a constant, declared or built in (then added on first use), or -1; -2: too many. */
 int dvmi_parse_const(struct dvmi_parser *ps, const struct dvmi_token *t);
+/* "more than @limit @what". Returns -DVM_ELIMIT. */
+int dvmi_parse_over(const struct dvmi_parser *ps, const struct dvmi_token *t, const char *what,
+		    unsigned limit);
+/* Copy a name without dots or hyphens that means nothing else yet. */
+int dvmi_parse_fresh(struct dvmi_parser *ps, const struct dvmi_token *t, char *name);
+/* A declaration (decl.c): is it one; the rest of its line, @t being its first word. */
+bool dvmi_is_header(const struct dvmi_token *t);
+int dvmi_parse_header(struct dvmi_parser *ps, const struct dvmi_token *t);
 /* One instruction, the mnemonic being the current token (insn.c). */
 int dvmi_parse_insn(struct dvmi_parser *ps);
+/* What a barrier, sync, asid, tlbi or section has after its operands (forms.c). */
+int dvmi_parse_form(struct dvmi_parser *ps, struct dvmi_insn *insn);
+/* A register, number, constant, field or self. */
+int dvmi_parse_value(struct dvmi_parser *ps, struct dvmi_operand *v);
 /* "mm.x" split at its dot: the base; *@name is what follows. -1: no such base. */
 int dvmi_parse_base(const struct dvmi_token *t, const char **name, size_t *len);
 /* Names that mean something everywhere and can not be declared. */

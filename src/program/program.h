@@ -22,9 +22,9 @@
  *		dvmi_frame_result(&f, value, &env);
  *	}
  *
- * The frame is plain data without pointers or padding: copy it with memcpy, hash its bytes. What the
- * machine knows and may change between two steps (the CPU the task is on now, the storage of mask
- * registers) is in struct dvmi_prog_env.
+ * The frame is plain data without pointers or padding: copy it with memcpy, hash its bytes. What
+ * the machine knows and may change between two steps (the CPU the task is on now, the storage of
+ * mask registers) is in struct dvmi_prog_env.
  */
 
 /* Limits of one program; the parser names them in its errors. */
@@ -46,35 +46,37 @@ enum {
  * are those of check_and_switch_context(), new_context() and flush_context() in
  * arch/arm64/mm/context.c.
  *
- * flush        A flush of user mappings of mm was asked for; runs on the asking task's CPU, which may
- *              change between any two instructions unless the program or the caller's context forbids
- *              it. The page-table stores precede it in program order. One run per call of
- *              flush_tlb_mm / _range / _page: a range over the limit arrives as a whole-mm request with
- *              no flags set, as in the kernel. At ret the caller takes the flush as complete (unless
- *              req.nosync).
- * batch-add    One page is added to a deferred batch (reclaim, page migration); req.nosync is set.
- *              Without this hook `flush` runs, also with req.nosync set.
- * batch-flush  Completes everything this task has added; runs once for a batch that may span several
- *              mms (no mm, no request), possibly on another CPU than some of its batch-adds. Without
- *              batch-add and batch-flush: sync ish, as the kernel does.
- * switch-in    check_and_switch_context() step 6: interrupts off, after the ASID fast or slow path,
- *              before TTBR0 of the new mm is installed. Only when prev != next and next is a user mm;
- *              also for a kernel thread that adopts a user mm (kthread_use_mm), not for lazy TLB.
- *              mm = next = the mm being installed, prev = the one being left.
- * switch-out   After the switch part (TTBR0 of the next mm, or the reserved table, is installed and the
- *              ISB executed), before switch_to. mm = prev = the mm just left; next as above. Runs only
- *              if the CPU had a user mm installed before and prev != next.
- * switch-same  switch_mm() was called with prev == next: the CPU comes back to the mm it kept through
- *              idle or a kernel thread. mm = that mm.
+ * flush        A flush of user mappings of mm was asked for; runs on the asking task's CPU, which
+ *              may change between any two instructions unless the program or the caller's context
+ *              forbids it. The page-table stores precede it in program order. One run per call of
+ *              flush_tlb_mm / _range / _page: a range over the limit arrives as a whole-mm
+ *              request with no flags set, as in the kernel. At ret the caller takes the flush as
+ *              complete (unless req.nosync).
+ * batch-add    One page is added to a deferred batch (reclaim, page migration); req.nosync is
+ *              set. Without this hook `flush` runs, also with req.nosync set.
+ * batch-flush  Completes everything this task has added; runs once for a batch that may span
+ *              several mms (no mm, no request), possibly on another CPU than some of its batch-
+ *              adds. Without batch-add and batch-flush: sync ish, as the kernel does.
+ * switch-in    check_and_switch_context() step 6: interrupts off, after the ASID fast or slow
+ *              path, before TTBR0 of the new mm is installed. Only when prev != next and next is
+ *              a user mm; also for a kernel thread that adopts a user mm (kthread_use_mm), not
+ *              for lazy TLB. mm = next = the mm being installed, prev = the one being left.
+ * switch-out   After the switch part (TTBR0 of the next mm, or the reserved table, is installed
+ *              and the ISB executed), before switch_to. mm = prev = the mm just left; next as
+ *              above. Runs only if the CPU had a user mm installed before and prev != next.
+ * switch-same  switch_mm() was called with prev == next: the CPU comes back to the mm it kept
+ *              through idle or a kernel thread. mm = that mm.
  * idle         enter_lazy_tlb(): a kernel thread or the idle task is next and the CPU keeps mm
  *              installed. env.idle says that it is the idle task. mm = the mm that stays.
- * mm-new       A new mm (fork child, exec) exists, its words have their initial values, nobody runs it.
+ * mm-new       A new mm (fork child, exec) exists, its words have their initial values, nobody
+ *              runs it.
  * asid-alloc   new_context(mm) has chosen the ASID, under cpu_asid_lock, before mm.id is written;
  *              alloc.path says which path. switch-in follows on the same CPU.
  * rollover     flush_context(): a new ASID generation begins; under cpu_asid_lock, no mm.
  * tick         The scheduler tick, interrupts off; mm = the mm installed on this CPU.
- * ipi          On each target of an `ipi` instruction, interrupts off; mm, the request fields and the
- *              sampled ASID are the sender's. The sender continues when all targets have returned.
+ * ipi          On each target of an `ipi` instruction, interrupts off; mm, the request fields and
+ *              the sampled ASID are the sender's. The sender continues when all targets have
+ *              returned.
  *
  * A machine that can not run a hook refuses a program that has it (dvmi_program_hooks()).
  */
@@ -382,8 +384,8 @@ struct dvmi_prog_env {
 };
 
 /*
- * Begin @hook. A program without it gives a frame that has returned already; batch-add falls back to
- * flush (the machine sets req.nosync). For the ipi hook the machine then copies f->asid from the
+ * Begin @hook. A program without it gives a frame that has returned already; batch-add falls back
+ * to flush (the machine sets req.nosync). For the ipi hook the machine then copies f->asid from the
  * sender's frame. Mask registers need no initialisation: a program never reads one it has not set.
  */
 void dvmi_frame_start(struct dvmi_frame *f, const struct dvmi_program *program,
@@ -391,8 +393,8 @@ void dvmi_frame_start(struct dvmi_frame *f, const struct dvmi_program *program,
 
 /*
  * Run pure instructions up to the next one that has an effect or that samples self, and return that
- * one, not yet executed; NULL when the hook has returned or runs away (f->state says which). Calling
- * it again without dvmi_frame_result() returns the same instruction.
+ * one, not yet executed; NULL when the hook has returned or runs away (f->state says which).
+ * Calling it again without dvmi_frame_result() returns the same instruction.
  */
 const struct dvmi_insn *dvmi_frame_next(struct dvmi_frame *f, const struct dvmi_prog_env *env);
 

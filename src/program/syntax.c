@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "program/parse.h"
 
-/* Barriers, asid, tlbi and section have forms of their own (special() in insn.c). */
+/* Barriers, asid, tlbi and section have forms of their own (forms.c). */
 const struct dvmi_syntax dvmi_syntax[DVMI_OPS] = {
 	[DVMI_MOV] = { "dv", "" },
 	[DVMI_ADD] = { "dvv", "" },

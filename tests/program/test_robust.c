@@ -84,7 +84,7 @@ START_TEST(running_out_of_memory_while_building_is_reported)
 }
 END_TEST
 
-/* One random edit: change, insert or remove a byte, double or remove a line, take from elsewhere. */
+/* One random edit: change, insert or remove a byte, cut a line, copy from elsewhere. */
 static size_t damage(char *text, size_t size, size_t max, struct dvmi_rng *rng)
 {
 	static const char bytes[] = "abeilmnrst_.,:=[]\"#\n\t -0123456789\\x\x01\x80\xff";
