@@ -140,8 +140,13 @@ static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_
 
 	if (ret)
 		return ret;
-	return post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, dvmi_cpu_socket(&f->topo, cpu),
-		    op);
+	ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, dvmi_cpu_socket(&f->topo, cpu),
+		   op);
+	if (ret) {
+		f->ops[op].refs = 1;
+		op_put(f, op);
+	}
+	return ret;
 }
 
 /* ---- work lost by running CPUs ---- */

@@ -28,7 +28,7 @@ struct event {
 };
 
 struct list {
-	struct op *op[2048];
+	struct op *op[512];
 	int head, tail;
 };
 
@@ -90,12 +90,12 @@ static void post(struct ref *r, uint64_t time_ps, enum kind kind, uint32_t cpu, 
 
 static void push(struct list *l, struct op *op)
 {
-	l->op[l->tail++ % 2048] = op;
+	l->op[l->tail++ % 512] = op;
 }
 
 static struct op *pop(struct list *l)
 {
-	return l->head == l->tail ? NULL : l->op[l->head++ % 2048];
+	return l->head == l->tail ? NULL : l->op[l->head++ % 512];
 }
 
 static uint32_t home_of(const struct ref *r, const struct op *op)

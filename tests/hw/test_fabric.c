@@ -2,6 +2,10 @@
 /* The closed forms of docs/model-hardware.md, "The DVM fabric". */
 #include "rig.h"
 
+#include "base/mem.h"
+
+#include <dvmsim/error.h>
+
 #include <string.h>
 
 static uint64_t max2(uint64_t a, uint64_t b)
@@ -567,6 +571,49 @@ START_TEST(running_bystanders_lose_work)
 }
 END_TEST
 
+/* ---- memory ---- */
+
+/* Every allocation fails once; after the failed call the same call can be made again. */
+START_TEST(failed_allocations_are_reported_and_harmless)
+{
+	struct dvmi_hw hw = test_machine(2, 1, 2, 4, 1);
+	struct dvmi_fabric *f = NULL;
+	unsigned long n = 1;
+	struct dvmi_evq q;
+	uint64_t t = 0, now;
+	struct rig rig;
+	int ret;
+
+	ck_assert_int_eq(dvmi_evq_init(&q, 16), 0);
+	do {
+		dvmi_mem_fail_at(n++);
+		ret = dvmi_fabric_new(&hw, &q, &f);
+		ck_assert(ret == 0 || (ret == -DVM_ENOMEM && !f));
+	} while (ret);
+	dvmi_mem_fail_at(0);
+	ck_assert_uint_gt(n, 8);
+	dvmi_fabric_free(f);
+	dvmi_fabric_free(NULL);
+	dvmi_evq_fini(&q);
+
+	rig_init(&rig, &hw);
+	for (n = 1; n <= 3; n++) {
+		dvmi_mem_fail_at(n);
+		ret = dvmi_fabric_tlbi(rig.f, 0, 0, 0, &t);
+		dvmi_mem_fail_at(0);
+		ck_assert_int_eq(ret, -DVM_ENOMEM);
+		ck_assert(!dvmi_fabric_pending(rig.f, 0));
+		/* What the attempt did get stays: let the next one ask for everything again. */
+		rig_fini(&rig);
+		rig_init(&rig, &hw);
+	}
+	ck_assert_int_eq(dvmi_fabric_tlbi(rig.f, 0, 0, 0, &t), DVMI_FABRIC_DONE);
+	ck_assert_int_eq(dvmi_fabric_sync(rig.f, 0, t), DVMI_FABRIC_BLOCKED);
+	ck_assert_uint_eq(rig_next(&rig, &now), 0);
+	rig_fini(&rig);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "one issuer");
@@ -591,6 +638,8 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, filter_answers_for_clusters_that_sleep_as_a_whole, 0, 2);
 	tcase_add_test(tc, delivery_is_the_arrival_of_the_second_part);
 	tcase_add_test(tc, running_bystanders_lose_work);
+	tc = check_case(suite, "memory");
+	tcase_add_test(tc, failed_allocations_are_reported_and_harmless);
 }
 
 CHECK_MAIN("hw_fabric", add_cases)
