@@ -76,41 +76,54 @@ static int shipped(char ***names, size_t *count)
 	return CLI_OK;
 }
 
-static void unknown_name(const char *name)
+/* Fill @err for a name that is not among those that ship. */
+static void unknown_name(const char *name, struct dvm_error *err)
 {
-	const char *found = NULL;
+	const char *found;
 	char **names;
 	size_t count;
 
-	if (shipped(&names, &count))
+	*err = (struct dvm_error){ .code = DVM_ENOENT, .record = UINT64_MAX };
+	if (shipped(&names, &count)) {
+		snprintf(err->text, sizeof(err->text), "no strategy '%s'", name);
 		return;
+	}
 	found = dvm_suggest(name, (const char *const *)names);
 	if (found)
-		cli_usage("no strategy '%s'; did you mean '%s'?", name, found);
+		snprintf(err->text, sizeof(err->text), "no strategy '%s'; did you mean '%s'?", name,
+			 found);
 	else
-		cli_usage("no strategy '%s'; 'dvmsim strategy list' names those that ship, and a "
-			  "file is given by a path with a slash or the suffix " SUFFIX, name);
+		snprintf(err->text, sizeof(err->text), "no strategy '%s'; 'dvmsim strategy list' "
+			 "names those that ship, and a file is given by a path with a slash or the "
+			 "suffix " SUFFIX, name);
 	free_names(names, count);
 }
 
-/* A path, or the name of a strategy that ships. Returns an exit status. */
-static int load(const char *name, struct dvm_strategy **s)
+/* A path, or the name of a strategy that ships. */
+static int try_load(const char *name, struct dvm_strategy **s, struct dvm_error *err)
 {
-	struct dvm_error err;
-	char path[4096];
+	char path[4096], dir[3072];
+	int len;
 	FILE *f;
 
 	if (strchr(name, '/') || has_suffix(name))
-		return dvm_strategy_load(name, s, &err) ? cli_fail(&err) : CLI_OK;
-	directory(path, sizeof(path) - strlen(name) - sizeof(SUFFIX) - 1);
-	sprintf(path + strlen(path), "/%s" SUFFIX, name);
-	f = fopen(path, "r");
+		return dvm_strategy_load(name, s, err);
+	directory(dir, sizeof(dir));
+	len = snprintf(path, sizeof(path), "%s/%s" SUFFIX, dir, name);
+	f = len < (int)sizeof(path) ? fopen(path, "r") : NULL;
 	if (!f) {
-		unknown_name(name);
-		return CLI_USAGE;
+		unknown_name(name, err);
+		return -DVM_ENOENT;
 	}
 	fclose(f);
-	return dvm_strategy_load(path, s, &err) ? cli_fail(&err) : CLI_OK;
+	return dvm_strategy_load(path, s, err);
+}
+
+static int load(const char *name, struct dvm_strategy **s)
+{
+	struct dvm_error err;
+
+	return try_load(name, s, &err) ? cli_fail(&err) : CLI_OK;
 }
 
 /* A JSON string. What the library hands out is ASCII; a path may be anything. */
@@ -315,29 +328,62 @@ static int run_show(const struct cli_args *args)
 	return status;
 }
 
+/* One strategy of a lint: true when it is well formed. */
+static bool lint_one(FILE *out, const char *name, bool as_json, bool first)
+{
+	struct dvm_strategy *s = NULL;
+	struct dvm_error err;
+	bool ok = !try_load(name, &s, &err);
+
+	if (as_json) {
+		fprintf(out, "%s{", first ? "" : ",");
+		json_member(out, "name", name);
+		fprintf(out, ",\"ok\":%s", ok ? "true" : "false");
+		if (ok) {
+			fprintf(out, ",\"instructions\":%zu", dvm_strategy_lines(s));
+		} else {
+			fprintf(out, ",\"error\":{\"line\":%u,\"column\":%u,", err.line,
+				err.column);
+			json_member(out, "text", err.text);
+			fputc('}', out);
+		}
+		fputc('}', out);
+	} else if (ok) {
+		fprintf(out, "%s: ok, %zu instructions\n", name, dvm_strategy_lines(s));
+	} else {
+		cli_fail(&err);
+	}
+	dvm_strategy_free(s);
+	return ok;
+}
+
 static int run_lint(const struct cli_args *args)
 {
-	char **names = NULL;
-	size_t count = 0;
+	bool as_json = cli_flag(args, "json"), ok = true;
+	size_t count = args->count, size;
+	char **names = NULL, *text;
 	int status = CLI_OK;
+	FILE *out;
 
 	if (!args->count)
 		status = shipped(&names, &count);
-	for (size_t i = 0; i < (names ? count : args->count); i++) {
-		const char *name = names ? names[i] : args->operands[i];
-		struct dvm_strategy *s;
-		int rc = load(name, &s);
-
-		if (rc != CLI_OK) {
-			status = rc;
-			continue;
-		}
-		printf("%s: ok, %zu instructions\n", name, dvm_strategy_lines(s));
-		dvm_strategy_free(s);
+	if (status != CLI_OK)
+		return status;
+	out = begin(&text, &size);
+	if (out) {
+		if (as_json)
+			fputs("{\"schema\":\"dvmsim.lint/1\",\"strategies\":[", out);
+		for (size_t i = 0; i < count; i++)
+			ok &= lint_one(out, names ? names[i] : args->operands[i], as_json, !i);
+		if (as_json)
+			fputs("]}\n", out);
+		status = finish(out, &text, &size, NULL, CLI_OK);
+	} else {
+		status = CLI_USAGE;
 	}
 	if (names)
 		free_names(names, count);
-	return status;
+	return status == CLI_OK && !ok ? CLI_USAGE : status;
 }
 
 static const struct cli_option list_options[] = {
@@ -352,6 +398,7 @@ static const struct cli_option show_options[] = {
 };
 
 static const struct cli_option lint_options[] = {
+	{ "json", 'j', NULL, "Print one JSON document.", false },
 	{ 0 },
 };
 

@@ -125,6 +125,33 @@ void dvmi_program_free(struct dvmi_program *program)
 	dvmi_free(program);
 }
 
+static void *copy(const void *data, size_t count, size_t size)
+{
+	void *p = dvmi_calloc(count + 1, size);
+
+	if (p && count)
+		memcpy(p, data, count * size);
+	return p;
+}
+
+struct dvmi_program *dvmi_program_clone(const struct dvmi_program *program)
+{
+	struct dvmi_program *p = copy(program, 1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->name = dvmi_strdup(program->name);
+	p->summary = dvmi_strdup(program->summary);
+	p->source = dvmi_strdup(program->source);
+	p->text = copy(program->text, program->text_len, 1);
+	p->labels = copy(program->labels, program->labels_count, sizeof(*p->labels));
+	p->insns = copy(program->insns, program->insns_count, sizeof(*p->insns));
+	if (p->name && p->summary && p->source && p->text && p->labels && p->insns)
+		return p;
+	dvmi_program_free(p);
+	return NULL;
+}
+
 unsigned dvmi_program_hooks(const struct dvmi_program *program)
 {
 	unsigned set = 0;

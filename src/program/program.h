@@ -320,6 +320,13 @@ struct dvmi_program {
 
 void dvmi_program_free(struct dvmi_program *program);
 
+/*
+ * A copy to change instructions in, for instance to weaken a barrier. Afterwards call
+ * dvmi_insn_classify() on the changed ones and dvmi_program_check() on the whole; to drop
+ * instruction i, make it DVMI_B to i + 1. The copy keeps text and hash of the original. NULL: out of memory.
+ */
+struct dvmi_program *dvmi_program_clone(const struct dvmi_program *program);
+
 /* The hooks a program has, one bit each: 1u << DVMI_HOOK_FLUSH, ... */
 unsigned dvmi_program_hooks(const struct dvmi_program *program);
 

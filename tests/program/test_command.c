@@ -27,6 +27,9 @@ static const struct {
 	  "unknown-hook.strategy:2:4: unknown hook 'flsh'; did you mean 'flush'?" },
 	/* The good ones are still looked at after a bad one. */
 	{ "dvmsim strategy lint " INVALID "no-ret.strategy null", 2, "null: ok", "no-ret.strategy:3:2:" },
+	{ "dvmsim strategy lint -j null", 0, "\"ok\":true,\"instructions\":1}]}\n", "" },
+	{ "dvmsim strategy lint -j " INVALID "unknown-hook.strategy", 2,
+	  "\"ok\":false,\"error\":{\"line\":2,\"column\":4,\"text\":\"unknown hook", "" },
 	{ "dvmsim strategy show rechek", 2, "", "did you mean 'recheck'?" },
 	{ "dvmsim strategy show what-is-this-name", 2, "", "'dvmsim strategy list'" },
 	{ "dvmsim strategy show ./nothing.strategy", 2, "", "nothing.strategy" },

@@ -431,6 +431,36 @@ START_TEST(number_of_names_is_limited)
 }
 END_TEST
 
+START_TEST(clone_can_be_changed_and_checked_apart)
+{
+	static const char text[] = "strategy x\non flush:\n\tdsb ishst\n\tisb\n\tret\n";
+	struct dvmi_program *p = NULL, *q = NULL;
+	struct dvmi_buf buf = { 0 };
+	char *printed;
+
+	ck_assert_int_eq(dvmi_program_parse(text, strlen(text), "f", &p, NULL), 0);
+	for (unsigned long n = 1; !q; n++) {
+		ck_assert_uint_lt(n, 20);
+		dvmi_mem_fail_at(n);
+		q = dvmi_program_clone(p);
+	}
+	dvmi_mem_fail_at(0);
+	q->insns[0].domain = DVMI_DOMAIN_NSH;
+	q->insns[1] = (struct dvmi_insn){ .op = DVMI_B, .dst = DVMI_NOREG, .target = 2 };
+	dvmi_insn_classify(&q->insns[1]);
+	ck_assert(q->insns[1].pure);
+	ck_assert_int_eq(dvmi_program_check(q, "f", NULL), 0);
+	q->insns[2].op = DVMI_ISB;
+	ck_assert_int_eq(dvmi_program_check(q, "f", NULL), -DVM_EFORMAT);
+	dvmi_insn_print(p, &p->insns[0], &buf);
+	ck_assert_int_eq(dvmi_buf_take(&buf, &printed), 0);
+	ck_assert_str_eq(printed, "dsb ishst");
+	dvmi_free(printed);
+	dvmi_program_free(p);
+	dvmi_program_free(q);
+}
+END_TEST
+
 START_TEST(nul_byte_is_refused)
 {
 	struct dvmi_program *p = NULL;
@@ -452,6 +482,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, text_means_what_the_reference_says, 0, ROWS(meanings));
 	tcase_add_loop_test(tc, limit_is_exact, 0, ROWS(limits));
 	tcase_add_loop_test(tc, number_of_names_is_limited, 0, ROWS(names));
+	tcase_add_test(tc, clone_can_be_changed_and_checked_apart);
 	tcase_add_test(tc, nul_byte_is_refused);
 }
 
