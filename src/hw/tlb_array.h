@@ -111,7 +111,9 @@ static inline unsigned tlb_near(const struct tlb_array *a, uint64_t va, unsigned
 	uint64_t unit = (va & KEY_VA) >> a->shift[class];
 
 	unit |= (uint64_t)(class + (a->table ? 8u : 0u)) << 40;
-	return (unsigned)((unit * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - NEAR_BITS));
+	/* Two rounds: one is linear, and ranges would fall on each other. */
+	unit = (unit ^ unit >> 11) * UINT64_C(0x9e3779b97f4a7c15);
+	return (unsigned)(((unit ^ unit >> 32) * UINT64_C(0xbf58476d1ce4e5b9)) >> (64 - NEAR_BITS));
 }
 
 /* The entry of @class, global or not, that serves @query; NO_SLOT. */

@@ -2,11 +2,15 @@
 #include "hw/tlb_log.h"
 
 #include "base/mem.h"
+#include "hw/tlb_bulk.h"
 #include "hw/tlb_impl.h"
 
 #include <string.h>
 
 #define RECORDS_MAX ((size_t)1 << 24)
+/* An index of records (tlb_bulk.h) pays for so many TLBs that slept through so many records. */
+#define BULK_SLEEPERS 4
+#define BULK_LEAST 512
 
 /*
  * Records in order of base time. A TLB's cursor counts the records it has applied, so a record
@@ -30,6 +34,7 @@ struct dvmi_tlb_log {
 	size_t index_size;
 	uint32_t *position;
 	size_t position_size;
+	int no_bulk; /* an index of the present records did not fit */
 };
 
 int dvmi_tlb_log_new(struct dvmi_tlb_log **out, const struct dvmi_granule *g, struct dvm_error *err)
@@ -91,8 +96,15 @@ static uint64_t hop_of(const struct dvmi_tlb *tlb, int which)
 /* The first record, from @from, whose base time is after @base_ps. */
 static size_t first_after(const struct op_list *list, size_t from, uint64_t base_ps)
 {
-	size_t lo = from, hi = list->n;
+	size_t lo = from, hi = list->n, step = 1;
 
+	/* Usually it is one of the next few. */
+	while (lo + step < hi && list->ops[lo + step].base_ps <= base_ps) {
+		lo += step;
+		step *= 2;
+	}
+	if (lo + step < hi)
+		hi = lo + step;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -104,6 +116,47 @@ static size_t first_after(const struct op_list *list, size_t from, uint64_t base
 	return lo;
 }
 
+/* Has @tlb slept through more records (of those before @due) than looking at its entries costs? */
+static int sleeper(const struct dvmi_tlb *tlb, size_t due)
+{
+	size_t cursor = tlb->cursor[OP_INVAL], entries = dvmi_tlb_entries(tlb);
+
+	/* An empty TLB skips its backlog without looking. */
+	return entries && cursor < due && due - cursor > BULK_LEAST && due - cursor > entries;
+}
+
+/* Let the sleepers catch up with what is due before the horizon, if there are enough of them. */
+static void bulk(struct dvmi_tlb_log *log)
+{
+	struct op_list *list = &log->list[OP_INVAL];
+	size_t due = 0, least = list->n, sleepers = 0;
+	struct tlb_bulk *index;
+
+	if (log->no_bulk || log->horizon_ps < log->hop_max_ps)
+		return;
+	due = first_after(list, 0, log->horizon_ps - log->hop_max_ps);
+	for (struct dvmi_tlb *tlb = log->attached; tlb; tlb = tlb->next_attached) {
+		if (!sleeper(tlb, due))
+			continue;
+		sleepers++;
+		if (tlb->cursor[OP_INVAL] < least)
+			least = tlb->cursor[OP_INVAL];
+	}
+	if (sleepers < BULK_SLEEPERS)
+		return;
+	index = tlb_bulk_new(list->ops, least, due, log->attached);
+	log->no_bulk = !index;
+	for (struct dvmi_tlb *tlb = log->attached; tlb && index; tlb = tlb->next_attached) {
+		if (!sleeper(tlb, due))
+			continue;
+		tlb_bulk_apply(index, tlb);
+		tlb->cursor[OP_INVAL] = due;
+		if (due > list->applied)
+			list->applied = due;
+	}
+	tlb_bulk_free(index);
+}
+
 static void settle_list(struct dvmi_tlb *tlb, int which, uint64_t now_ps)
 {
 	struct op_list *list = &tlb->log->list[which];
@@ -113,6 +166,10 @@ static void settle_list(struct dvmi_tlb *tlb, int which, uint64_t now_ps)
 	if (i == list->n || now_ps < hop || list->ops[i].base_ps > now_ps - hop)
 		return;
 	end = first_after(list, i, now_ps - hop);
+	if (which == OP_INVAL && sleeper(tlb, end)) {
+		bulk(tlb->log);
+		i = tlb->cursor[which];
+	}
 	for (; i < end && tlb->counts.present[BUCKET_ANY]; i++)
 		tlb_op_apply(tlb, &list->ops[i], which == OP_WATCH);
 	tlb->cursor[which] = end;
@@ -293,13 +350,22 @@ static int compact(struct dvmi_tlb_log *log, int which)
 		tlb->cursor[which] = log->position[tlb->cursor[which]];
 	list->applied = log->position[list->applied];
 	list->n = kept;
+	log->no_bulk = 0;
 	return 0;
+}
+
+/* Let every TLB apply what is due before the horizon. */
+static void catch_up(struct dvmi_tlb_log *log)
+{
+	bulk(log);
+	for (struct dvmi_tlb *tlb = log->attached; tlb; tlb = tlb->next_attached)
+		dvmi_tlb_settle(tlb, log->horizon_ps);
 }
 
 /*
  * The list is full. Forget what can be forgotten; if that is less than half, grow; past a size in
- * proportion to the number of TLBs, let the laggards apply what is due before the horizon (their
- * work, a constant per record and TLB, is paid for by the posts that filled the log).
+ * proportion to the number of TLBs, let the laggards catch up. That costs a constant per TLB and
+ * entry; as the log holds a constant number of records per TLB, it is a constant per post.
  */
 static int make_space(struct dvmi_tlb_log *log, int which)
 {
@@ -310,8 +376,7 @@ static int make_space(struct dvmi_tlb_log *log, int which)
 	if (list->capacity >= least)
 		ret = compact(log, which);
 	if (!ret && list->n > list->capacity / 2 && list->capacity >= most) {
-		for (struct dvmi_tlb *tlb = log->attached; tlb; tlb = tlb->next_attached)
-			dvmi_tlb_settle(tlb, log->horizon_ps);
+		catch_up(log);
 		ret = compact(log, which);
 	}
 	if (ret || list->n < list->capacity / 2)
