@@ -166,7 +166,8 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		count_flush(s, h, now);
 		if (deferred)
 			dvmi_oracle_defer(s->oracle, h->flush, c->task);
-		dvmi_oracle_end(s->oracle, h->flush, deferred);
+		else
+			dvmi_oracle_end(s->oracle, h->flush);
 		h->flush = NULL;
 		ret = promise(s, c, h, deferred, now);
 		break;

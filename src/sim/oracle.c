@@ -9,7 +9,10 @@
 #define NO_OWNER UINT32_MAX
 
 struct dvmi_oracle_flush {
-	struct dvmi_oracle_flush *next;         /* of all that live, or of the free list */
+	struct dvmi_oracle_flush *next_made;    /* all there are, to free them */
+	struct dvmi_oracle_flush *next_unused;
+	struct dvmi_oracle_flush *next_pending; /* on pending_cpu */
+	struct dvmi_oracle_flush *next_deferred;
 	uint32_t mm, owner;
 	bool checked, whole_asid, returned;
 	bool pending_local, pending_broadcast;  /* TLBIs without their DSB yet, on pending_cpu */
@@ -30,7 +33,8 @@ struct dvmi_oracle {
 	struct mm *mm;
 	uint64_t *maps;       /* per mm: held, stale, ever */
 	uint32_t *current;    /* per CPU: the installed mm, or UINT32_MAX */
-	struct dvmi_oracle_flush *live, *unused;
+	struct dvmi_oracle_flush *made, *unused, *deferred;
+	struct dvmi_oracle_flush **pending; /* per CPU: with TLBIs that no DSB has completed */
 	bool failed;
 };
 
@@ -53,7 +57,8 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 	o->mm = dvmi_calloc(mms, sizeof(*o->mm));
 	o->maps = dvmi_calloc((size_t)mms * MAPS * o->words, sizeof(*o->maps));
 	o->current = dvmi_calloc(cpus, sizeof(*o->current));
-	if (!o->mm || !o->maps || !o->current) {
+	o->pending = dvmi_calloc(cpus, sizeof(struct dvmi_oracle_flush *));
+	if (!o->mm || !o->maps || !o->current || !o->pending) {
 		dvmi_oracle_free(o);
 		return -DVM_ENOMEM;
 	}
@@ -63,25 +68,20 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 	return 0;
 }
 
-static void free_list(struct dvmi_oracle_flush *f)
-{
-	while (f) {
-		struct dvmi_oracle_flush *next = f->next;
-
-		dvmi_free(f);
-		f = next;
-	}
-}
-
 void dvmi_oracle_free(struct dvmi_oracle *o)
 {
+	struct dvmi_oracle_flush *f, *next;
+
 	if (!o)
 		return;
-	free_list(o->live);
-	free_list(o->unused);
+	for (f = o->made; f; f = next) {
+		next = f->next_made;
+		dvmi_free(f);
+	}
 	dvmi_free(o->mm);
 	dvmi_free(o->maps);
 	dvmi_free(o->current);
+	dvmi_free(o->pending);
 	dvmi_free(o);
 }
 
@@ -119,44 +119,70 @@ static uint64_t *covered(const struct dvmi_oracle *o, struct dvmi_oracle_flush *
 struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,
 					    bool whole_asid, uint64_t record)
 {
-	struct dvmi_oracle_flush *f = o->unused;
+	struct dvmi_oracle_flush *f = o->unused, *made;
 
 	if (f) {
-		o->unused = f->next;
+		o->unused = f->next_unused;
 	} else {
 		f = dvmi_alloc(sizeof(*f) + 2 * o->words * sizeof(f->maps[0]));
 		if (!f) {
 			o->failed = true;
 			return NULL;
 		}
+		f->next_made = o->made;
+		o->made = f;
 	}
-	*f = (struct dvmi_oracle_flush){ .next = o->live, .mm = mm, .owner = NO_OWNER,
+	made = f->next_made;
+	*f = (struct dvmi_oracle_flush){ .next_made = made, .mm = mm, .owner = NO_OWNER,
 					 .checked = checked, .whole_asid = whole_asid,
 					 .record = record };
 	memcpy(held(f), map_of(o, mm, HELD), o->words * sizeof(f->maps[0]));
 	memset(covered(o, f), 0, o->words * sizeof(f->maps[0]));
-	o->live = f;
 	return f;
+}
+
+static void unlink_pending(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	struct dvmi_oracle_flush **p = &o->pending[f->pending_cpu];
+
+	while (*p != f)
+		p = &(*p)->next_pending;
+	*p = f->next_pending;
+}
+
+/*
+ * TLBIs of @f are pending on @cpu. Completion belongs to the CPU that issued (Arm ARM), so what was
+ * left pending on another one before a migration has lost its chance of a DSB there; the DSB ISH of
+ * __switch_to has completed it by then.
+ */
+static void pend(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
+{
+	bool linked = f->pending_local || f->pending_broadcast;
+
+	if (linked && f->pending_cpu == cpu)
+		return;
+	if (linked)
+		unlink_pending(o, f);
+	f->pending_local = f->pending_broadcast = false;
+	f->pending_cpu = cpu;
+	f->next_pending = o->pending[cpu];
+	o->pending[cpu] = f;
 }
 
 void dvmi_oracle_local(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
-	(void)o;
 	if (!f)
 		return;
-	/* Operations issued on another CPU before a migration lose their chance of a DSB here:
-	   completion belongs to the CPU that issued. __switch_to's DSB ISH has completed them. */
+	pend(o, f, cpu);
 	f->pending_local = true;
-	f->pending_cpu = cpu;
 }
 
 void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
-	(void)o;
 	if (!f)
 		return;
+	pend(o, f, cpu);
 	f->pending_broadcast = true;
-	f->pending_cpu = cpu;
 }
 
 /* CPU @cpu holds nothing of what @f flushed any more. */
@@ -177,49 +203,41 @@ void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigne
 		cover(o, f, target);
 }
 
-/* Unlink flushes that nobody waits for any more. */
-static void sweep(struct dvmi_oracle *o)
+/* Nobody waits for @f any more? Then it can serve again. */
+static void release(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
-	struct dvmi_oracle_flush **p = &o->live;
+	if (!f->returned || f->owner != NO_OWNER || f->pending_local || f->pending_broadcast)
+		return;
+	f->next_unused = o->unused;
+	o->unused = f;
+}
 
-	while (*p) {
-		struct dvmi_oracle_flush *f = *p;
-
-		if (f->returned && f->owner == NO_OWNER && !f->pending_local &&
-		    !f->pending_broadcast) {
-			*p = f->next;
-			f->next = o->unused;
-			o->unused = f;
-		} else {
-			p = &f->next;
-		}
-	}
+static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	for (size_t w = 0; w < o->words; w++)
+		for (uint64_t bits = held(f)[w]; bits; bits &= bits - 1)
+			cover(o, f, (unsigned)(w * 64) + (unsigned)__builtin_ctzll(bits));
 }
 
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 {
-	bool returned = false;
+	struct dvmi_oracle_flush **p = &o->pending[cpu], *f;
 
-	for (struct dvmi_oracle_flush *f = o->live; f; f = f->next) {
-		if (f->pending_cpu != cpu)
-			continue;
+	while ((f = *p)) {
 		if (f->pending_local)
 			cover(o, f, cpu);
 		f->pending_local = false;
 		if (f->pending_broadcast && inner) {
-			for (size_t w = 0; w < o->words; w++) {
-				uint64_t bits = held(f)[w];
-
-				for (; bits; bits &= bits - 1)
-					cover(o, f, (unsigned)(w * 64) +
-						    (unsigned)__builtin_ctzll(bits));
-			}
+			cover_all(o, f);
 			f->pending_broadcast = false;
 		}
-		returned |= f->returned;
+		if (f->pending_broadcast) {
+			p = &f->next_pending;
+			continue;
+		}
+		*p = f->next_pending;
+		release(o, f);
 	}
-	if (returned)
-		sweep(o);
 }
 
 static void judge(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
@@ -237,32 +255,39 @@ static void judge(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 	}
 }
 
-void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, bool deferred)
+void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	if (!f)
 		return;
 	f->returned = true;
-	if (!deferred)
-		judge(o, f);
-	sweep(o);
+	judge(o, f);
+	release(o, f);
 }
 
 void dvmi_oracle_defer(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, uint32_t owner)
 {
-	(void)o;
-	if (f)
-		f->owner = owner;
+	if (!f)
+		return;
+	f->returned = true;
+	f->owner = owner;
+	f->next_deferred = o->deferred;
+	o->deferred = f;
 }
 
 void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner)
 {
-	for (struct dvmi_oracle_flush *f = o->live; f; f = f->next) {
-		if (f->owner != owner)
+	struct dvmi_oracle_flush **p = &o->deferred, *f;
+
+	while ((f = *p)) {
+		if (f->owner != owner) {
+			p = &f->next_deferred;
 			continue;
+		}
+		*p = f->next_deferred;
 		judge(o, f);
 		f->owner = NO_OWNER;
+		release(o, f);
 	}
-	sweep(o);
 }
 
 int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err)

@@ -48,14 +48,11 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target);
 /* A full-access DSB completed on @cpu; @inner: its domain is inner shareable or wider. */
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner);
-/*
- * The flush returned to its caller. @deferred: a later dvmi_oracle_batch() completes it, so it is
- * kept; otherwise it is judged and released.
- */
-void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, bool deferred);
-/* The owner of deferred flushes (a task) is told that all of them are complete. */
-void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner);
+/* The flush returned to its caller: it is judged. */
+void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f);
+/* It returned with its completion left to its owner (a task), who is told later that all is done. */
 void dvmi_oracle_defer(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, uint32_t owner);
+void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner);
 
 /* Instructions of @mm run on @cpu: 0, or -DVM_EUNSAFE with the sentence filled in. */
 int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err);

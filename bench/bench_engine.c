@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole engine, through the public interface: host time per access, per flush, per record.
+ * One line per point, fields separated by blanks:
+ *   engine access cpus N M_accesses_per_s A
+ *   engine flush CASE cpus N ns_per_flush T
+ *   engine records cpus N M_records_per_s R M_events_per_s E
+ * CASE "one": one CPU flushes, the others are idle; "all": every CPU does. Each flush is a page
+ * flush by the shipped always-broadcast. The median of five repetitions.
+ */
+#include <dvmsim/model.h>
+#include <dvmsim/sim.h>
+#include <dvmsim/strategy.h>
+#include <dvmsim/trace.h>
+#include <dvmsim/workload.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define REPEATS 5
+#define ACCESSES 20000000
+
+static struct dvm_model *hw, *kernel;
+static struct dvm_strategy *strategy;
+static struct dvm_error err;
+
+static void must(int ret)
+{
+	char text[1024];
+
+	if (!ret)
+		return;
+	dvm_error_format(&err, text, sizeof(text));
+	fprintf(stderr, "bench_engine: %s\n", text);
+	exit(2);
+}
+
+static double now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median host nanoseconds of a run of @trace in @copies copies; the last run's statistics. */
+static double run(const struct dvm_trace *trace, unsigned copies, struct dvm_stats *stats)
+{
+	double ns[REPEATS];
+
+	for (int i = 0; i < REPEATS; i++) {
+		struct dvm_sim_options o = { .size = sizeof(o), .hw = hw, .kernel = kernel,
+					     .strategy = strategy, .trace = trace,
+					     .copies = copies };
+		struct dvm_sim *sim;
+		double start;
+
+		must(dvm_sim_new(&o, &sim, &err));
+		start = now_ns();
+		must(dvm_sim_run(sim, &err));
+		ns[i] = now_ns() - start;
+		*stats = *dvm_sim_stats(sim);
+		dvm_sim_free(sim);
+	}
+	qsort(ns, REPEATS, sizeof(ns[0]), compare);
+	return ns[REPEATS / 2];
+}
+
+/* The 80-CPU part, stretched: clusters of 8 cores. */
+static void set_cpus(uint64_t cpus)
+{
+	must(dvm_model_set(hw, "topology.clusters", cpus / 8, &err));
+	must(dvm_model_set(hw, "topology.cores", 8, &err));
+}
+
+static struct dvm_trace *new_trace(unsigned ncpus)
+{
+	struct dvm_trace *trace;
+	char header[200];
+
+	snprintf(header, sizeof(header),
+		 "{\"format\":\"dvmsim.trace/1\",\"source\":\"bench\",\"ncpus\":%u,"
+		 "\"page_bytes\":4096,\"va_bits\":48}", ncpus);
+	must(dvm_trace_new(header, &trace, &err));
+	return trace;
+}
+
+static void put(struct dvm_trace *trace, struct dvm_trace_record r)
+{
+	must(dvm_trace_append(trace, &r, 1, &err));
+}
+
+static void begin(struct dvm_trace *trace)
+{
+	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_MM_NEW, .mm = 1,
+					      .flags = DVM_TRACE_F_INITIAL });
+	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_TASK_NEW, .mm = 1, .task = 1,
+					      .flags = DVM_TRACE_F_INITIAL });
+	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_SWITCH, .mm = 1, .task = 1 });
+}
+
+/* Runs of 8 to 71 accesses within a page; 90 of 100 jumps go to 32 hot pages, the rest to 4,096. */
+static void bench_access(void)
+{
+	uint64_t *a = malloc(ACCESSES * sizeof(*a)), x = 1, page = 0, left = 0;
+	struct dvm_trace *trace = new_trace(1);
+	struct dvm_stats stats;
+	double ns;
+
+	if (!a)
+		exit(2);
+	for (size_t i = 0; i < ACCESSES; i++) {
+		if (!left--) {
+			x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
+			page = (x >> 33) % 100 < 90 ? (x >> 40) % 32 : (x >> 40) % 4096;
+			left = 8 + (x >> 55) % 64;
+		}
+		a[i] = UINT64_C(0x10000000) + (page << 12) + i % 512 * 8;
+	}
+	begin(trace);
+	must(dvm_trace_append_accesses(trace, a, ACCESSES, &err));
+	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1,
+					      .amount = ACCESSES });
+	free(a);
+	ns = run(trace, 1, &stats);
+	printf("engine access cpus 1 M_accesses_per_s %.0f\n",
+	       (double)stats.tlb_accesses * 1e3 / ns);
+	dvm_trace_free(trace);
+}
+
+static void bench_flush(uint64_t cpus, int all)
+{
+	unsigned flushes = all ? (unsigned)(400000 / cpus) : 50000;
+	struct dvm_trace *trace = new_trace(1);
+	struct dvm_stats stats;
+	double ns;
+
+	begin(trace);
+	for (unsigned i = 0; i < flushes; i++) {
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_RUN, .task = 1,
+						      .amount = 1000,
+						      .flags = DVM_TRACE_F_TIME });
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_FLUSH, .task = 1, .mm = 1,
+						      .request = DVM_TRACE_REQ_PAGE, .level = 3,
+						      .va = 0x1000, .amount = 1,
+						      .stride_shift = 12,
+						      .flags = DVM_TRACE_F_LEAF,
+						      .op = DVM_TRACE_OP_FAULT_COW });
+	}
+	set_cpus(cpus);
+	ns = run(trace, all ? 0 : 1, &stats);
+	printf("engine flush %s cpus %llu ns_per_flush %.0f\n", all ? "all" : "one",
+	       (unsigned long long)cpus, ns / (double)stats.flushes);
+	dvm_trace_free(trace);
+}
+
+static void bench_records(uint64_t cpus)
+{
+	struct dvm_trace *trace;
+	struct dvm_stats stats;
+	size_t records;
+	double ns;
+
+	must(dvm_workload_generate("fork:forks=50", 1, &trace, &err));
+	dvm_trace_records(trace, &records);
+	set_cpus(cpus);
+	ns = run(trace, 0, &stats);
+	printf("engine records cpus %llu M_records_per_s %.1f M_events_per_s %.1f\n",
+	       (unsigned long long)cpus, (double)records * (double)stats.copies * 1e3 / ns,
+	       (double)stats.events * 1e3 / ns);
+	dvm_trace_free(trace);
+}
+
+int main(void)
+{
+	must(dvm_model_find(DVM_MODEL_HW, "neoverse-n1-80", DVMSIM_SOURCE_DIR "/models", &hw,
+			    &err));
+	must(dvm_model_find(DVM_MODEL_KERNEL, "linux-7.1", DVMSIM_SOURCE_DIR "/models", &kernel,
+			    &err));
+	must(dvm_strategy_load(DVMSIM_SOURCE_DIR "/models/strategies/always-broadcast.strategy",
+			       &strategy, &err));
+	bench_access();
+	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
+		bench_flush(cpus, 0);
+	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
+		bench_flush(cpus, 1);
+	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 4)
+		bench_records(cpus);
+	bench_records(128);
+	dvm_strategy_free(strategy);
+	dvm_model_free(kernel);
+	dvm_model_free(hw);
+	return 0;
+}
