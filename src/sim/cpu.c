@@ -283,7 +283,8 @@ static void task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_tra
 	s->tasks[task].exists = true;
 	s->tasks[task].mm = mm_id(s, c, r->mm);
 	dvmi_words_reset(&s->words, DVMI_BASE_TASK, task, c->id);
-	if (r->mm)
+	/* A new mm starts with one user. */
+	if (r->flags & DVM_TRACE_F_THREAD)
 		dvmi_words_mm_users(&s->words, s->tasks[task].mm, 1);
 	dvmi_task_moved(s, task, now);
 }

@@ -32,7 +32,10 @@ static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target
 		} else if (i->op == DVMI_TLBI && i->scope == DVMI_TLBI_LOCAL) {
 			ret = dvmi_effect_tlbi(s, &self, i, t, &next);
 		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
-			ret = dvmi_core_dsb(&s->core, target, t, dvmi_insn_dsb_type(i), DVMI_DSB_NSH, &next);
+			ret = dvmi_core_dsb(&s->core, target, t, dvmi_insn_dsb_type(i),
+					    DVMI_DSB_NSH, &next);
+			if (i->type == DVMI_BARRIER_ALL)
+				dvmi_oracle_dsb(s->oracle, target, false);
 			dvmi_frame_result(&h->frame, 0, &h->env);
 		} else if (dvmi_op_is_computed(i->op)) {
 			dvmi_frame_result(&h->frame, 0, &h->env);

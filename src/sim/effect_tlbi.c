@@ -8,6 +8,17 @@
  * operations act as broadcasts (Arm ARM DDI 0487, HCR_EL2.FB).
  */
 
+static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
+			const struct dvmi_tlbi_op *op, bool broadcast)
+{
+	if (!h->flush && h->mm && op->form == DVMI_FORM_ASID && !op->user_twin)
+		dvmi_oracle_whole(s->oracle, h->mm, c->id, broadcast);
+	else if (broadcast)
+		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
+	else
+		dvmi_oracle_local(s->oracle, h->flush, c->id);
+}
+
 static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
 			 const struct dvmi_tlbi_op *op, bool broadcast)
 {
@@ -46,7 +57,6 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 			return ret < 0 ? ret : 0;
 		s->stats.tlbi_broadcast++;
 		h->broadcast = true;
-		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
 	} else {
 		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
 		if (s->tlbs && dvmi_tlbs_local(s->tlbs, c->id, h->mm, op))
@@ -54,8 +64,8 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 					  "a TLBI operand names no address");
 		s->stats.tlbi_local++;
 		h->local = true;
-		dvmi_oracle_local(s->oracle, h->flush, c->id);
 	}
+	tell_oracle(s, c, h, op, broadcast);
 	note_refills(s, c, h, op, broadcast);
 	return 0;
 }

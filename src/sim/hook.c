@@ -41,6 +41,7 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
 	f[DVMI_ENV_IDLE] = h->frame.hook == DVMI_HOOK_IDLE && !c->in_task;
 	f[DVMI_ENV_CPUS] = s->cpus_count;
+	f[DVMI_ALLOC_PATH] = DVMI_PATH_FRESH; /* no rollover is simulated */
 }
 
 void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,

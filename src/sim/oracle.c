@@ -189,12 +189,23 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
 	dvmi_bitmap_set(covered(o, f), cpu);
-	if (!f->checked)
-		return;
-	if (f->returned || f->whole_asid)
+	if (f->whole_asid || (f->checked && f->returned))
 		dvmi_bitmap_clear(map_of(o, f->mm, STALE), cpu);
 	if (f->whole_asid && o->current[cpu] != f->mm)
 		dvmi_bitmap_clear(map_of(o, f->mm, HELD), cpu);
+}
+
+void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)
+{
+	struct dvmi_oracle_flush *f = dvmi_oracle_begin(o, mm, false, true, 0);
+
+	if (!f)
+		return;
+	if (broadcast)
+		dvmi_oracle_broadcast(o, f, cpu);
+	else
+		dvmi_oracle_local(o, f, cpu);
+	f->returned = true;
 }
 
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)

@@ -44,6 +44,8 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 /* TLBIs were issued on @cpu for @f; they cover once a DSB there completes. */
 void dvmi_oracle_local(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
 void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
+/* A TLBI of the whole ASID that belongs to no flush (a switch hook makes up for one it skipped). */
+void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast);
 /* @target handled an IPI: its local TLBI and DSB are done. */
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target);
 /* A full-access DSB completed on @cpu; @inner: its domain is inner shareable or wider. */

@@ -244,6 +244,17 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 			       &s->tlbs, err);
 }
 
+/* A hook that would never run must not pass in silence. */
+static int check_hooks(const struct dvm_sim *s, struct dvm_error *err)
+{
+	if (s->program->hooks[DVMI_HOOK_TICK] >= 0)
+		return dvmi_error_at(err, DVM_EINVAL, s->program->name,
+				     s->program->hook_lines[DVMI_HOOK_TICK], 0,
+				     "the timing machine has no scheduler tick yet; it can not run"
+				     " a strategy with 'on tick'");
+	return 0;
+}
+
 static int set_programs(struct dvm_sim *s, struct dvm_error *err)
 {
 	struct dvm_strategy_line line;
@@ -291,6 +302,8 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 		ret = set_stints(s, count, err);
 	if (!ret)
 		ret = set_access(s, err);
+	if (!ret)
+		ret = check_hooks(s, err);
 	if (!ret)
 		ret = set_programs(s, err);
 	return ret;

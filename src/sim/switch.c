@@ -9,7 +9,7 @@
  * elsewhere. Source: kernel/sched/core.c context_switch(), arch/arm64/mm/context.c
  * check_and_switch_context(), arch/arm64/kernel/process.c __switch_to().
  */
-enum { SWITCH_COST, SWITCH_MM, SWITCH_INSTALL, SWITCH_OUT, SWITCH_BARRIER = 8, SWITCH_END = 16 };
+enum { SWITCH_COST, SWITCH_ASID, SWITCH_MM, SWITCH_INSTALL, SWITCH_OUT, SWITCH_BARRIER = 8, SWITCH_END = 16 };
 
 static void join(struct dvmi_cpu *c, uint32_t *waiters)
 {
@@ -149,11 +149,16 @@ int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 	*next = now;
 	switch (c->stage) {
 	case SWITCH_COST:
-		c->stage = SWITCH_MM;
+		c->stage = SWITCH_ASID;
 		if (!c->exec) {
 			s->stats.switches++;
 			*next = now + s->hw->kernel_context_switch_ps;
 		}
+		return 0;
+	case SWITCH_ASID:
+		c->stage = SWITCH_MM;
+		if (c->in_mm && !s->mm_ran[c->in_mm])
+			begin_mm_hook(s, c, DVMI_HOOK_ASID_ALLOC, c->in_mm, now);
 		return 0;
 	case SWITCH_MM:
 		switch_mm(s, c, now);
