@@ -2,6 +2,7 @@
 #include "check_main.h"
 
 #include "base/mem.h"
+#include "base/rng.h"
 #include "model/model.h"
 #include "model/params.h"
 
@@ -393,6 +394,63 @@ START_TEST(a_truncated_file_is_refused)
 }
 END_TEST
 
+/* One to three bytes replaced, taken out or put in. */
+static size_t mutate(struct dvmi_rng *rng, char *text, size_t len)
+{
+	static const char bytes[] = "{}[]\",:0123456789eE+-.\\u\x80\xfftfn\n";
+
+	for (uint64_t n = 1 + dvmi_rng_below(rng, 3); n; n--) {
+		size_t at = (size_t)dvmi_rng_below(rng, len);
+		char byte = bytes[dvmi_rng_below(rng, sizeof(bytes))];
+
+		switch (dvmi_rng_below(rng, 3)) {
+		case 0:
+			text[at] = byte;
+			break;
+		case 1:
+			memmove(text + at, text + at + 1, --len - at);
+			break;
+		default:
+			memmove(text + at + 1, text + at, len++ - at);
+			text[at] = byte;
+		}
+	}
+	return len;
+}
+
+START_TEST(a_damaged_file_is_refused_or_reads_back)
+{
+	struct dvm_model *m = load("valid/full-kernel.json"), *again;
+	unsigned refused = 0, rounds = 500;
+	char *text, *copy, *out;
+	struct dvmi_rng rng;
+	size_t len;
+
+	dvmi_rng_init(&rng, 1, 0);
+	ck_assert_int_eq(dvm_model_to_json(m, &text), 0);
+	dvm_model_free(m);
+	len = strlen(text);
+	copy = malloc(len + 8);
+	for (unsigned i = 0; i < rounds; i++) {
+		memcpy(copy, text, len);
+		if (dvm_model_parse(DVM_MODEL_ANY, "p", copy, mutate(&rng, copy, len), &m, NULL)) {
+			refused++;
+			continue;
+		}
+		ck_assert_int_eq(dvm_model_to_json(m, &out), 0);
+		ck_assert_int_eq(dvm_model_parse(DVM_MODEL_KERNEL, "p", out, strlen(out), &again,
+						 NULL), 0);
+		dvm_free(out);
+		dvm_model_free(again);
+		dvm_model_free(m);
+	}
+	ck_assert_uint_gt(refused, rounds / 2);
+	ck_assert_uint_lt(refused, rounds);
+	free(copy);
+	dvm_free(text);
+}
+END_TEST
+
 START_TEST(an_unknown_name_is_answered_with_the_nearest)
 {
 	struct dvm_model *m = NULL;
@@ -431,6 +489,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, lint_looks_beyond_what_a_reader_refuses);
 	tcase_add_test(tc, every_failing_allocation_is_reported);
 	tcase_add_test(tc, a_truncated_file_is_refused);
+	tcase_add_test(tc, a_damaged_file_is_refused_or_reads_back);
 	tcase_add_test(tc, an_unknown_name_is_answered_with_the_nearest);
 }
 
