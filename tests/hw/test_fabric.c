@@ -150,6 +150,23 @@ START_TEST(batch_is_n_times_t_is_plus_one_round)
 }
 END_TEST
 
+/* Depth-bound: n - 1 TLBIs in groups of post_depth, each group issue + R_op. */
+START_TEST(batch_under_a_shallow_queue_is_paced_by_r_op)
+{
+	struct dvmi_hw hw = test_machine(1, 1, 2, 8, 1);
+	unsigned depth = 1 + (unsigned)_i, groups = 5;
+	uint64_t group = hw.tlbi_issue_broadcast_ps + r_op(&hw, 15);
+	struct rig rig;
+
+	hw.tlbi_post_depth = depth;
+	rig_init(&rig, &hw);
+	ck_assert_uint_eq(depth_t_is(&hw, 15), group);
+	ck_assert_uint_eq(rig_flush(&rig, 9, 1 + groups * depth, 0),
+			  (groups + 1) * group + r_sync(&hw, 15) + hw.barrier_dsb_ish_ps);
+	rig_fini(&rig);
+}
+END_TEST
+
 /*
  * Erratum form: TLBI, DSB ISH, TLBI, DSB ISH. The engine executes the second pair; it costs one
  * more of each.
@@ -615,6 +632,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, comp_releases_the_dsb_at_r_sync_and_not_before);
 	tcase_add_loop_test(tc, tlbis_are_paced_by_core_node_target_or_depth, 0, ROWS(pipes));
 	tcase_add_loop_test(tc, batch_is_n_times_t_is_plus_one_round, 0, 9);
+	tcase_add_loop_test(tc, batch_under_a_shallow_queue_is_paced_by_r_op, 0, 4);
 	tcase_add_test(tc, repeated_tlbi_costs_one_more_op_and_round);
 	tcase_add_test(tc, early_comp_leaves_only_the_sync_to_wait_for);
 	tcase_add_test(tc, early_comp_releases_the_next_tlbi_after_request_and_comp);
