@@ -71,6 +71,10 @@ int cli_write(const char *path, const char *text, size_t size);
 /* Where the models, strategies and traces that ship are found: DVMSIM_DATA, the install, the tree. */
 const char *cli_data_dir(void);
 
+struct dvm_strategy;
+/* A path, or the name of a strategy that ships, into @s (dvm_strategy_free()). An exit status. */
+int cli_load_strategy(const char *name, struct dvm_strategy **s);
+
 extern const struct cli_command *const cli_commands[]; /* ends with NULL */
 
 /* What the commands that share a first word ("model list", "model show") are about. */

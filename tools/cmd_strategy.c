@@ -119,7 +119,7 @@ static int try_load(const char *name, struct dvm_strategy **s, struct dvm_error 
 	return dvm_strategy_load(path, s, err);
 }
 
-static int load(const char *name, struct dvm_strategy **s)
+int cli_load_strategy(const char *name, struct dvm_strategy **s)
 {
 	struct dvm_error err;
 
@@ -172,7 +172,7 @@ static int finish(FILE *out, char **text, const size_t *size, const char *path, 
 static int list_one(FILE *out, const char *name, bool as_json, bool first)
 {
 	struct dvm_strategy *s;
-	int status = load(name, &s);
+	int status = cli_load_strategy(name, &s);
 
 	if (status != CLI_OK)
 		return status;
@@ -307,7 +307,7 @@ static int run_show(const struct cli_args *args)
 	struct dvm_strategy *s;
 	char *text;
 	size_t size;
-	int status = load(args->operands[0], &s);
+	int status = cli_load_strategy(args->operands[0], &s);
 	FILE *out;
 
 	if (status != CLI_OK)

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+extern const struct cli_command cmd_compare;
 extern const struct cli_command cmd_litmus;
 extern const struct cli_command cmd_model_diff;
 extern const struct cli_command cmd_model_lint;
 extern const struct cli_command cmd_model_list;
 extern const struct cli_command cmd_model_schema;
 extern const struct cli_command cmd_model_show;
+extern const struct cli_command cmd_run;
 extern const struct cli_command cmd_strategy_lint;
 extern const struct cli_command cmd_strategy_list;
 extern const struct cli_command cmd_strategy_show;
+extern const struct cli_command cmd_workload_list;
+extern const struct cli_command cmd_workload_show;
 
 /* In the order the help lists them. */
 const struct cli_command *const cli_commands[] = {
+	&cmd_compare,
+	&cmd_run,
 	&cmd_model_list,
 	&cmd_model_show,
 	&cmd_model_lint,
@@ -21,6 +27,8 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_strategy_list,
 	&cmd_strategy_show,
 	&cmd_strategy_lint,
+	&cmd_workload_list,
+	&cmd_workload_show,
 	&cmd_litmus,
 	NULL,
 };
@@ -28,6 +36,7 @@ const struct cli_command *const cli_commands[] = {
 const struct cli_family cli_families[] = {
 	{ "model", "Hardware models and kernel configurations" },
 	{ "strategy", "Strategy programs: what a kernel does to flush" },
+	{ "workload", "Generated workloads" },
 	{ "trace", "Recorded workloads (.dvt files)" },
 	{ 0 },
 };

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/text.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef const char *(*printer)(char buf[128], const struct dvm_stats *st);
+
+static const char *print_latency(char buf[128], const struct dvm_latency *l)
+{
+	char p50[DVMI_NUM_MAX], p99[DVMI_NUM_MAX], max[DVMI_NUM_MAX];
+
+	if (!l->count)
+		return strcpy(buf, "-");
+	snprintf(buf, 128, "%s / %s / %s", dvmi_num_time(p50, (double)l->p50_ps),
+		 dvmi_num_time(p99, (double)l->p99_ps), dvmi_num_time(max, (double)l->max_ps));
+	return buf;
+}
+
+static const char *flush_latency(char buf[128], const struct dvm_stats *st)
+{
+	return print_latency(buf, &st->flush);
+}
+
+static const char *dsb_latency(char buf[128], const struct dvm_stats *st)
+{
+	return print_latency(buf, &st->dsb);
+}
+
+static const char *print_count(char buf[128], uint64_t n)
+{
+	char text[DVMI_NUM_MAX];
+
+	return strcpy(buf, dvmi_num_count(text, n));
+}
+
+/* A count and its share of the flushes. */
+static const char *print_part(char buf[128], const struct dvm_stats *st, uint64_t n)
+{
+	char count[DVMI_NUM_MAX], share[DVMI_NUM_MAX];
+
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(count, n),
+		 dvmi_num_share(share, (double)n, (double)st->flushes));
+	return n ? buf : strcpy(buf, "0");
+}
+
+/* A time summed over CPUs, and its share of the CPUs' time. */
+static const char *print_spent(char buf[128], const struct dvm_stats *st, uint64_t ps)
+{
+	char time[DVMI_NUM_MAX], share[DVMI_NUM_MAX];
+	double whole = (double)st->elapsed_ps * (double)st->cpus_used;
+
+	snprintf(buf, 128, "%s (%s)", dvmi_num_time(time, (double)ps),
+		 dvmi_num_share(share, (double)ps, whole));
+	return ps ? buf : strcpy(buf, "0");
+}
+
+#define COUNT(name)                                                                                \
+	static const char *count_##name(char buf[128], const struct dvm_stats *st)                 \
+	{                                                                                          \
+		return print_count(buf, st->name);                                                 \
+	}
+#define PART(name)                                                                                 \
+	static const char *part_##name(char buf[128], const struct dvm_stats *st)                  \
+	{                                                                                          \
+		return print_part(buf, st, st->name);                                              \
+	}
+#define SPENT(name)                                                                                \
+	static const char *spent_##name(char buf[128], const struct dvm_stats *st)                 \
+	{                                                                                          \
+		return print_spent(buf, st, st->name);                                             \
+	}
+COUNT(flushes)
+COUNT(flushes_kernel)
+COUNT(tlbi_local)
+COUNT(tlbi_broadcast)
+COUNT(migrations)
+COUNT(tlb_refills)
+PART(flushes_local)
+PART(flushes_broadcast)
+PART(flushes_both)
+PART(flushes_ipi)
+PART(flushes_none)
+SPENT(run_ps)
+SPENT(flush_ps)
+SPENT(switch_ps)
+SPENT(bystander_ps)
+SPENT(refill_ps)
+SPENT(idle_ps)
+
+static const char *print_elapsed(char buf[128], const struct dvm_stats *st)
+{
+	char text[DVMI_NUM_MAX];
+
+	return strcpy(buf, dvmi_num_time(text, (double)st->elapsed_ps));
+}
+
+static const char *print_dvm(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX], c[DVMI_NUM_MAX];
+
+	snprintf(buf, 128, "%s / %s / %s", dvmi_num_count(a, st->dvm_nonsyncs),
+		 dvmi_num_count(b, st->dvm_syncs), dvmi_num_count(c, st->dvm_snoops));
+	return buf;
+}
+
+static const char *print_switches(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->switches),
+		 dvmi_num_count(b, st->mm_switches));
+	return buf;
+}
+
+static const char *print_mms(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->mms),
+		 dvmi_num_count(b, st->mms_one_cpu));
+	return buf;
+}
+
+/* @hide: leave the row out when every strategy shows "0" or "-". */
+static const struct {
+	const char *label;
+	printer print;
+	bool hide;
+} rows[] = {
+	{ "elapsed", print_elapsed, false },
+	{ "flushes of user mms", count_flushes, false },
+	{ "  local only", part_flushes_local, false },
+	{ "  broadcast", part_flushes_broadcast, false },
+	{ "    local list wasted first", part_flushes_both, true },
+	{ "  by IPI", part_flushes_ipi, true },
+	{ "  no TLBI at all", part_flushes_none, true },
+	{ "flushes of kernel ranges", count_flushes_kernel, true },
+	{ "flush, p50 / p99 / max", flush_latency, false },
+	{ "DSB of a broadcast, p50/p99/max", dsb_latency, false },
+	{ "CPU time: work", spent_run_ps, false },
+	{ "  in flushes", spent_flush_ps, false },
+	{ "  in switch hooks", spent_switch_ps, false },
+	{ "  lost to arriving DVM ops", spent_bystander_ps, false },
+	{ "  TLB refills", spent_refill_ps, false },
+	{ "  idle", spent_idle_ps, false },
+	{ "TLBIs, local", count_tlbi_local, false },
+	{ "TLBIs, broadcast", count_tlbi_broadcast, false },
+	{ "DVM Non-Syncs / Syncs / snoops", print_dvm, false },
+	{ "TLB refills", count_tlb_refills, false },
+	{ "switches (to another mm)", print_switches, false },
+	{ "task migrations", count_migrations, false },
+	{ "mms (that ran on one CPU only)", print_mms, false },
+};
+
+static bool is_nothing(const char *text)
+{
+	return !strcmp(text, "0") || !strcmp(text, "-");
+}
+
+static bool same_site(const struct dvm_cell *a, const struct dvm_cell *b)
+{
+	return a->workload_index == b->workload_index && a->hw_index == b->hw_index &&
+	       a->kernel_index == b->kernel_index;
+}
+
+static bool row_is_empty(const struct dvm_study *s, size_t first, printer print)
+{
+	struct dvm_cell c, site;
+	char text[128];
+
+	dvm_study_cell(s, first, &site);
+	for (size_t i = first; !dvm_study_cell(s, i, &c) && same_site(&c, &site); i++)
+		if (c.stats && !is_nothing(print(text, c.stats)))
+			return false;
+	return true;
+}
+
+static size_t site_cells(const struct dvm_study *s, size_t first)
+{
+	struct dvm_cell c, site;
+	size_t n = 0;
+
+	dvm_study_cell(s, first, &site);
+	while (!dvm_study_cell(s, first + n, &c) && same_site(&c, &site))
+		n++;
+	return n;
+}
+
+void dvmi_report_where(struct dvmi_buf *out, const struct dvm_study *s, size_t first, bool broken)
+{
+	size_t cells = site_cells(s, first);
+	struct dvmi_table table;
+	struct dvm_cell c;
+	char text[128];
+
+	dvmi_table_init(&table, cells + 1, false);
+	dvmi_table_add(&table, "%s", "");
+	for (size_t i = 0; i < cells; i++) {
+		dvm_study_cell(s, first + i, &c);
+		dvmi_table_right(&table, i + 1);
+		dvmi_table_add(&table, "%s", c.strategy);
+	}
+	dvmi_table_rule(&table, false);
+	for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
+		if (rows[r].hide && row_is_empty(s, first, rows[r].print))
+			continue;
+		dvmi_table_add(&table, "%s", rows[r].label);
+		for (size_t i = 0; i < cells; i++) {
+			dvm_study_cell(s, first + i, &c);
+			dvmi_table_add(&table, "%s",
+				       c.stats && (broken || c.status == DVM_RUN_OK) ?
+				       rows[r].print(text, c.stats) :
+				       c.status == DVM_RUN_STALE ? "STALE" : "-");
+		}
+	}
+	dvmi_table_print(&table, "  ", out);
+	dvmi_table_fini(&table);
+}
+
+static int dearest_first(const void *a, const void *b)
+{
+	const struct dvm_step *x = *(const struct dvm_step *const *)a;
+	const struct dvm_step *y = *(const struct dvm_step *const *)b;
+
+	if (x->total_ps != y->total_ps)
+		return x->total_ps < y->total_ps ? 1 : -1;
+	return (x > y) - (x < y);
+}
+
+void dvmi_report_steps(struct dvmi_buf *out, const struct dvm_cell *c, size_t most)
+{
+	const struct dvm_step **order = dvmi_calloc(c->nsteps ? c->nsteps : 1, sizeof(*order));
+	uint64_t total = 0;
+	struct dvmi_table table;
+
+	if (!order) {
+		out->failed = 1;
+		return;
+	}
+	for (size_t i = 0; i < c->nsteps; i++) {
+		order[i] = &c->steps[i];
+		total += c->steps[i].total_ps;
+	}
+	if (most)
+		qsort(order, c->nsteps, sizeof(*order), dearest_first);
+	dvmi_table_init(&table, 5, false);
+	for (size_t i = 1; i < 4; i++)
+		dvmi_table_right(&table, i);
+	for (size_t i = 0; i < c->nsteps && (!most || i < most); i++) {
+		char share[DVMI_NUM_MAX], count[DVMI_NUM_MAX], each[DVMI_NUM_MAX];
+		const struct dvm_step *st = order[i];
+
+		if (!st->count || (most && !st->total_ps))
+			continue;
+		dvmi_table_add(&table, "%s:%u", st->hook, st->line);
+		dvmi_table_add(&table, "%s",
+			       dvmi_num_share(share, (double)st->total_ps, (double)total));
+		dvmi_table_add(&table, "%s", dvmi_num_count(count, st->count));
+		dvmi_table_add(&table, "x %s",
+			       dvmi_num_time(each, (double)st->total_ps / (double)st->count));
+		dvmi_table_add(&table, "%s", st->text);
+	}
+	dvmi_table_print(&table, "    ", out);
+	dvmi_table_fini(&table);
+	dvmi_free(order);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include "study.h"
+
+#include <dvmsim/model.h>
+#include <dvmsim/strategy.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	/* Once: a second interrupt has its usual effect. */
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static double seconds(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+static struct progress {
+	bool shown, running;
+	double begin;
+} progress;
+
+static int on_progress(void *arg, uint64_t done, uint64_t total)
+{
+	struct progress *p = arg;
+	double spent = seconds() - p->begin, left;
+
+	if (interrupted)
+		return 1;
+	if (!p->shown || !total || spent < 0.5)
+		return 0;
+	left = done ? spent * (double)(total - done) / (double)done : 0;
+	fprintf(stderr, "\r\033[K%3.0f %%", (double)done / (double)total * 100);
+	if (done)
+		fprintf(stderr, ", about %.0f s left", left);
+	fflush(stderr);
+	p->running = true;
+	return 0;
+}
+
+static void end_progress(void)
+{
+	if (progress.running)
+		fputs("\r\033[K", stderr);
+	progress.running = false;
+}
+
+static bool has_option(const struct cli_args *args, const char *name)
+{
+	for (const struct cli_option *o = args->command->options; o->name; o++)
+		if (!strcmp(o->name, name))
+			return true;
+	return false;
+}
+
+static bool number(const struct cli_args *args, const char *name, unsigned long long min,
+		   unsigned long long max, unsigned long long *value)
+{
+	return !has_option(args, name) || cli_number(args, name, min, max, value);
+}
+
+static int read_sensitivity(const struct cli_args *args, int *sensitivity)
+{
+	static const char *const words[] = { "signs", "off", "all" };
+	const char *word = has_option(args, "sensitivity") ? cli_value(args, "sensitivity") : NULL;
+
+	if (!word)
+		return CLI_OK;
+	for (int i = 0; i < 3; i++) {
+		if (!strcmp(word, words[i])) {
+			*sensitivity = i;
+			return CLI_OK;
+		}
+	}
+	return cli_usage("--sensitivity: '%s' is not signs, off or all", word);
+}
+
+int cli_study_options(const struct cli_args *args, struct dvm_study_options *options)
+{
+	unsigned long long seeds = 0, seed = 0, copies = 0, threads = 0, budget = 0;
+
+	/* Seeds below 2^53: every reader of the result's JSON keeps them exact. */
+	if (!number(args, "seeds", 1, 1000, &seeds) ||
+	    !number(args, "seed", 1, 1ull << 53, &seed) ||
+	    !number(args, "copies", 1, 65536, &copies) ||
+	    !number(args, "threads", 1, 64, &threads) ||
+	    !number(args, "budget", 1, 1ull << 53, &budget))
+		return CLI_USAGE;
+	*options = (struct dvm_study_options){
+		.size = sizeof(*options),
+		.seeds = (unsigned)seeds,
+		.first_seed = seed,
+		.copies = (unsigned)copies,
+		.threads = (unsigned)threads,
+		.budget = budget,
+		.progress = on_progress,
+		.progress_arg = &progress,
+	};
+	return read_sensitivity(args, &options->sensitivity);
+}
+
+static int add_model(struct dvm_study *study, enum dvm_model_kind kind, const char *name)
+{
+	struct dvm_model *model;
+	struct dvm_error err;
+	char dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s/models", cli_data_dir());
+	if (dvm_model_find(kind, name, dir, &model, &err) || dvm_study_take_model(study, model, &err))
+		return cli_fail(&err);
+	return CLI_OK;
+}
+
+static int add_hw(struct dvm_study *study, const char *name)
+{
+	return add_model(study, DVM_MODEL_HW, name);
+}
+
+static int add_kernel(struct dvm_study *study, const char *name)
+{
+	return add_model(study, DVM_MODEL_KERNEL, name);
+}
+
+static int add_strategy(struct dvm_study *study, const char *name, const char *baseline)
+{
+	struct dvm_strategy *strategy;
+	struct dvm_error err;
+	int status = cli_load_strategy(name, &strategy);
+
+	if (status)
+		return status;
+	if (baseline && !strcmp(dvm_strategy_name(strategy), baseline)) {
+		dvm_strategy_free(strategy);
+		return CLI_OK;
+	}
+	return dvm_study_take_strategy(study, strategy, &err) ? cli_fail(&err) : CLI_OK;
+}
+
+static int add_trace(struct dvm_study *study, const char *name)
+{
+	struct dvm_error err;
+	char dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s/traces", cli_data_dir());
+	return dvm_study_add_trace(study, name, dir, &err) ? cli_fail(&err) : CLI_OK;
+}
+
+static int add_workload(struct dvm_study *study, const char *spec)
+{
+	struct dvm_error err;
+
+	return dvm_study_add_workload(study, spec, &err) ? cli_fail(&err) : CLI_OK;
+}
+
+/* Names given by option, or else the defaults. */
+static int add_all(const struct cli_args *args, const char *option, const char *const *defaults,
+		   int (*add)(struct dvm_study *study, const char *name), struct dvm_study *study)
+{
+	const char *const *list = cli_values(args, option);
+	int status = CLI_OK;
+
+	if (!*list && defaults)
+		list = defaults;
+	for (; *list && !status; list++)
+		status = add(study, *list);
+	return status;
+}
+
+static int add_strategies(const struct cli_args *args, const char *const *defaults,
+			  const char *baseline, struct dvm_study *study)
+{
+	const char *const *list = cli_values(args, "strategy");
+	int status = CLI_OK;
+
+	if (!*list)
+		list = defaults;
+	for (; *list && !status; list++)
+		status = add_strategy(study, *list, baseline);
+	return status;
+}
+
+int cli_study_fill(const struct cli_args *args, const struct cli_study_defaults *defaults,
+		   const char *baseline, struct dvm_study *study)
+{
+	int status;
+
+	if (!*cli_values(args, "trace") && !*cli_values(args, "workload"))
+		return cli_usage("%s: what is to run? Give --trace or --workload; 'dvmsim workload "
+				 "list' names the generators", args->command->name);
+	status = add_strategies(args, defaults->strategies, baseline, study);
+	if (!status)
+		status = add_all(args, "model", defaults->models, add_hw, study);
+	if (!status)
+		status = add_all(args, "kernel", defaults->kernels, add_kernel, study);
+	if (!status)
+		status = add_all(args, "trace", NULL, add_trace, study);
+	return status ? status : add_all(args, "workload", NULL, add_workload, study);
+}
+
+int cli_study_run(struct dvm_study *study)
+{
+	struct dvm_error err;
+	int ret;
+
+	catch_signals();
+	progress = (struct progress){ .shown = isatty(STDERR_FILENO) == 1, .begin = seconds() };
+	ret = dvm_study_run(study, &err);
+	end_progress();
+	if (ret && interrupted) {
+		cli_usage("interrupted; nothing was written");
+		return CLI_PARTIAL;
+	}
+	return ret ? cli_fail(&err) : CLI_OK;
+}
+
+int cli_study_status(const struct dvm_study *study)
+{
+	int status = CLI_OK;
+	struct dvm_cell c;
+
+	for (size_t i = 0; !dvm_study_cell(study, i, &c); i++) {
+		if (c.status == DVM_RUN_OK || c.status == DVM_RUN_IMPOSSIBLE)
+			continue;
+		cli_usage("%s, %s, %s: %s", c.strategy, c.workload, c.hw, c.message);
+		status = c.status == DVM_RUN_STALE ? CLI_FAILED :
+			 status == CLI_OK ? CLI_PARTIAL : status;
+	}
+	return status;
+}
