@@ -70,6 +70,7 @@ struct locality {
 };
 
 static const struct locality localities[] = {
+	{ "tight", 6, 5 },
 	{ "small", 8, 5 },
 	{ "medium", 11, 7 },
 	{ "large", 15, 9 },

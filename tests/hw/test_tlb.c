@@ -624,7 +624,61 @@ START_TEST(the_log_forgets_what_a_later_record_repeats)
 }
 END_TEST
 
+/* Post until the log has been compacted several times; pages far from those of the tests. */
+static void fill_log(int watches)
+{
+	for (uint64_t i = 1; i <= 5000; i++) {
+		struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE,
+					    .va = (1ull << 40) + (i % 64 << 12) };
+
+		if (watches)
+			ck_assert_int_eq(dvmi_tlb_log_watch(tlb_log, &inval, 1, 100 + i, NULL), 0);
+		else
+			ck_assert_int_eq(dvmi_tlb_log_post(tlb_log, &inval, 100 + i, NULL), 0);
+		dvmi_tlb_log_horizon(tlb_log, 100 + i);
+	}
+}
+
+/* ASIDE1 leaves global entries alone, so it must not make the log forget a VAE1 that does not. */
+START_TEST(a_forgetting_log_still_removes_global_entries)
+{
+	struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE };
+	struct dvmi_tlb_context c = { .asid = 1 };
+
+	make(&small, 0);
+	c.lower = table;
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 12, 1, 1 }, NULL), 0);
+	touch(&c, 0);
+	ck_assert_int_eq(dvmi_tlb_log_post(tlb_log, &inval, 1, NULL), 0);
+	inval.kind = DVMI_INVAL_ASID;
+	ck_assert_int_eq(dvmi_tlb_log_post(tlb_log, &inval, 2, NULL), 0);
+	fill_log(0);
+	dvmi_tlb_settle(tlb, UINT64_MAX);
+	ck_assert_uint_eq(dvmi_tlb_entries(tlb), 0);
+	drop();
+}
+END_TEST
+
 /* ---- the oracle ---- */
+
+START_TEST(a_weaker_later_watch_does_not_replace_a_stronger_one)
+{
+	struct dvmi_inval page = { .kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3 };
+	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_result r;
+
+	make(&small, 0);
+	c.lower = table;
+	dvmi_ptable_change(table, 5);
+	touch(&c, 0);
+	ck_assert_int_eq(dvmi_tlb_log_watch(tlb_log, &page, 7, 1, NULL), 0);
+	ck_assert_int_eq(dvmi_tlb_log_watch(tlb_log, &page, 3, 2, NULL), 0);
+	fill_log(1);
+	dvmi_tlb_access(tlb, &c, 0, 1000000, &r);
+	ck_assert_uint_eq(r.flags, DVMI_TLB_STALE);
+	drop();
+}
+END_TEST
 
 /* A pair that differs in one line: with the invalidation nothing is reported, without it the use
  * of the entry is. */
@@ -828,7 +882,10 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, a_post_in_a_tlbs_past_is_refused);
 	tcase_add_test(tc, the_log_forgets_what_a_later_record_repeats);
 
+	tcase_add_test(tc, a_forgetting_log_still_removes_global_entries);
+
 	tc = check_case(suite, "oracle");
+	tcase_add_test(tc, a_weaker_later_watch_does_not_replace_a_stronger_one);
 	tcase_add_loop_test(tc, a_translation_older_than_a_completed_flush_is_reported_when_used, 0,
 			    2);
 	tcase_add_test(tc, a_stale_copy_in_l2_is_reported_too);

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define CPUS 3
+#define CPUS 8
 #define SPACES 4 /* (asid, vmid) pairs */
 #define VMIDS 2
 
@@ -28,6 +28,8 @@ struct world {
 	uint32_t version;
 	unsigned cpus, active, posts_percent;
 	uint64_t seed;
+	uint64_t last_record[CPUS];
+	unsigned last_space[CPUS];
 };
 
 static const struct {
@@ -65,14 +67,14 @@ static void random_geometry(struct world *w)
 	ck_assert_int_eq(dvmi_granule_init(&w->granule, w->geometry.granule_bits, 48, NULL), 0);
 }
 
-static void setup(struct world *w, uint64_t seed)
+static void setup(struct world *w, uint64_t seed, unsigned cpus)
 {
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
 	dvmi_rng_init(&w->rng, seed, 0);
 	random_geometry(w);
 	w->now = 1;
-	w->cpus = 1 + below(w, CPUS);
+	w->cpus = cpus ? cpus : 1 + below(w, 3);
 	/* In some worlds the last CPU hardly ever acts, and its backlog grows. */
 	w->active = w->cpus > 1 && below(w, 2) ? w->cpus - 1 : w->cpus;
 	w->posts_percent = below(w, 4) ? 10 : 60;
@@ -168,16 +170,21 @@ static void ref_access(struct world *w, unsigned cpu, unsigned space, uint64_t r
 		       w->ref_upper[vm_of(space)], record, now, result);
 }
 
-static void do_access(struct world *w, unsigned cpu)
+static void access_both(struct world *w, unsigned cpu, unsigned space, uint64_t record)
 {
-	unsigned space = below(w, SPACES);
-	uint64_t record = random_record(w);
 	struct dvmi_tlb_context context = context_of(w, space);
 	struct dvmi_tlb_result a, b;
 
 	dvmi_tlb_access(w->fast[cpu], &context, record, w->now, &a);
 	ref_access(w, cpu, space, record, w->now, &b);
 	same_result(w, &a, &b);
+	w->last_record[cpu] = record;
+	w->last_space[cpu] = space;
+}
+
+static void do_access(struct world *w, unsigned cpu)
+{
+	access_both(w, cpu, below(w, SPACES), random_record(w));
 }
 
 /* What dvmi_tlb_run() promises, record by record. */
@@ -375,7 +382,7 @@ START_TEST(fast_equals_plain)
 	for (uint64_t seed = (uint64_t)_i * SEEDS; seed < (uint64_t)(_i + 1) * SEEDS; seed++) {
 		struct world w;
 
-		setup(&w, seed);
+		setup(&w, seed, 0);
 		for (int i = 0; i < 1500; i++) {
 			step(&w);
 			if (i % 100 == 99)
@@ -399,8 +406,7 @@ START_TEST(a_backlog_larger_than_the_log_loses_nothing)
 {
 	struct world w;
 
-	setup(&w, 1000 + (uint64_t)_i);
-	w.cpus = w.cpus ? w.cpus : 1;
+	setup(&w, 1000 + (uint64_t)_i, _i % 4 ? CPUS : 2);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 300; i++)
 			do_access(&w, below(&w, w.cpus));
@@ -426,10 +432,18 @@ START_TEST(a_backlog_larger_than_the_log_loses_nothing)
 				ref_tlb_post(w.ref[c], &inval, w.now + 1);
 				ref_tlb_settle(w.ref[c], w.now + 100);
 			}
+			if (i % 1000 != 999)
+				continue;
+			/* One wakes up, so that the others lag by different amounts. */
+			w.now += 100;
+			for (unsigned c = below(&w, 2 * w.cpus), k = 0; c < w.cpus && k < 20; k++)
+				do_access(&w, c);
 		}
 		/* 4096 + 64 per TLB is the size past which laggards are served. */
 		ck_assert_uint_le(dvmi_tlb_log_records(w.log), 2 * (4096 + 64 * w.cpus));
 		w.now += 100;
+		for (unsigned c = 0; c < w.cpus; c++)
+			access_both(&w, c, w.last_space[c], w.last_record[c]);
 		compare_all(&w);
 	}
 	teardown(&w);
