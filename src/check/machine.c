@@ -510,7 +510,7 @@ static bool atomic(const struct dvmi_program *prog, const struct dvmi_state *st,
 		return true;
 	r = &prog->pe[pe].ev[e->rmw];
 	if (!done(st, pe, e->rmw))
-		return !on(prog, DVMI_R_RMW_ORDER);
+		return !on(prog, DVMI_R_COHERENCE_WRITE);
 	if (st->rloc[r->id] != loc)
 		return false;
 	return !on(prog, DVMI_R_ATOMIC) ||

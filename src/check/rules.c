@@ -205,14 +205,12 @@ static const struct rule_info rules[DVMI_RULES] = {
 	[DVMI_R_WALK_WRITE] = { "walk-write", "local-hw-reqs: tr-ib; po; [Exp & W]",
 		"a write waits for the walks of earlier accesses: one of them might fault",
 		walk_write, false },
-	[DVMI_R_RMW_ORDER] = { "rmw-order", "aob",
-		"the read of an atomic or exclusive pair comes before its write", NULL, false },
 	[DVMI_R_ETS_FAULT] = { "ets-fault", "local-hw-reqs, FEAT_ETS2",
 		"with FEAT_ETS2 a walk that ends in a translation or access flag fault comes after "
 		"all earlier accesses", ets_fault, true },
-	[DVMI_R_COHERENCE_WRITE] = { "coherence-write", "lws; coWW, coRW1",
-		"a write comes after earlier accesses of its PE to the same location", NULL,
-		false },
+	[DVMI_R_COHERENCE_WRITE] = { "coherence-write", "lws; aob: rmw; coWW, coRW1",
+		"a write comes after earlier accesses of its PE to the same location, so also after "
+		"the read of its atomic or exclusive pair", NULL, false },
 	[DVMI_R_COHERENCE_WR] = { "coherence-wr", "coWR-Exp",
 		"a read returns nothing older than an earlier write of its PE", NULL, false },
 	[DVMI_R_COHERENCE_RR] = { "coherence-rr", "Exp-haz-ob",
@@ -266,8 +264,6 @@ static bool depends(enum dvmi_rule rule, const struct dvmi_pe *pe, unsigned a, u
 		       in(later->ctrl_reads, a);
 	case DVMI_R_DEP_ADDR_PO:
 		return is(later, DVMI_EV_WRITE) && in(later->addrpo_reads, a);
-	case DVMI_R_RMW_ORDER:
-		return is(later, DVMI_EV_WRITE) && (later->flags & DVMI_F_RMW) && later->rmw == a;
 	default:
 		return false;
 	}
