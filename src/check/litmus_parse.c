@@ -45,6 +45,13 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 			p->test->skip = true;
 		return 0;
 	}
+	if (!strncasecmp(line, "EL0=", 4)) {
+		/* EL0=P0,P1: threads that run unprivileged */
+		for (const char *c = line + 4; *c; c++)
+			if (isdigit((unsigned char)*c) && (unsigned)(*c - '0') < DVMI_PES_MAX)
+				p->test->thread[*c - '0'].el0 = true;
+		return 0;
+	}
 	if (!strncasecmp(line, "TTHM=", 5))
 		return dvmi_lex_fail(&p->lex, "hardware update of descriptors (TTHM) is not supported");
 	return 0;

@@ -174,26 +174,33 @@ static bool walk_allowed(const struct dvmi_program *prog, const struct dvmi_stat
 	return true;
 }
 
+/* Both walks are for accesses that go ahead, to the same virtual address. */
+static bool same_va(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
+		    unsigned a, unsigned b)
+{
+	const struct dvmi_ev *x = &prog->pe[pe].ev[a], *y = &prog->pe[pe].ev[b];
+	uint64_t va, vb;
+
+	return x->kind == DVMI_EV_WALK && y->kind == DVMI_EV_WALK &&
+	       x->outcome == DVMI_OUT_OK && y->outcome == DVMI_OUT_OK &&
+	       dvmi_eval(prog, st, x->addr, &va) && dvmi_eval(prog, st, y->addr, &vb) && va == vb;
+}
+
 /*
  * A walk that comes after completion of another PE's TLBI, though a later access to the same
  * address used what that TLBI removed (TLBI-ob, the clause on the same address).
  */
 static bool same_va_late(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
-			 unsigned ev, uint16_t loc)
+			 unsigned ev)
 {
 	const struct dvmi_pe *p = &prog->pe[pe];
 
-	if (!on(prog, DVMI_R_TLBI_SAME_VA) || p->ev[ev].outcome != DVMI_OUT_OK)
-		return false;
-	for (unsigned l = ev + 1; l < p->events; l++) {
-		const struct dvmi_ev *w = &p->ev[l];
-
-		if (w->kind != DVMI_EV_WALK || w->outcome != DVMI_OUT_OK || !done(st, pe, l) ||
-		    st->tloc[w->id] != loc)
+	for (unsigned l = ev + 1; l < p->events && on(prog, DVMI_R_TLBI_SAME_VA); l++) {
+		if (!done(st, pe, l) || !same_va(prog, st, pe, ev, l))
 			continue;
 		for (unsigned t = 0; t < prog->tlbis; t++)
 			if (prog->tlbi[t].pe != pe && tlbi_complete(prog, st, t) &&
-			    stale_for(prog, st, w->id, t))
+			    stale_for(prog, st, p->ev[l].id, t))
 				return true;
 	}
 	return false;
@@ -212,17 +219,10 @@ static bool used_up(const struct dvmi_program *prog, const struct dvmi_state *st
 }
 
 static bool same_va_pending(const struct dvmi_program *prog, const struct dvmi_state *st,
-			    unsigned pe, unsigned ev, uint16_t loc)
+			    unsigned pe, unsigned ev)
 {
-	const struct dvmi_pe *p = &prog->pe[pe];
-	uint64_t va;
-
-	if (!on(prog, DVMI_R_TLBI_SAME_VA) || p->ev[ev].outcome != DVMI_OUT_OK)
-		return false;
-	for (unsigned l = 0; l < ev; l++)
-		if (p->ev[l].kind == DVMI_EV_WALK && p->ev[l].outcome == DVMI_OUT_OK &&
-		    !done(st, pe, l) && dvmi_eval(prog, st, p->ev[l].addr, &va) &&
-		    dvmi_is_va(va, prog->pages) && dvmi_va_page(va) == loc)
+	for (unsigned l = 0; l < ev && on(prog, DVMI_R_TLBI_SAME_VA); l++)
+		if (!done(st, pe, l) && same_va(prog, st, pe, l, ev))
 			return true;
 	return false;
 }
@@ -239,7 +239,7 @@ static bool drained(const struct dvmi_program *prog, const struct dvmi_state *st
 			continue;
 		if (on(prog, DVMI_R_TLBI_DRAIN) && !used_up(prog, st, r->pe, r->ev))
 			return false;
-		if (same_va_pending(prog, st, r->pe, r->ev, st->tloc[w]))
+		if (same_va_pending(prog, st, r->pe, r->ev))
 			return false;
 	}
 	return true;
@@ -328,7 +328,7 @@ static unsigned step_walk(struct walk_try *try)
 		return 1;
 	}
 	try->loc = (uint16_t)dvmi_va_page(va);
-	if (same_va_late(prog, st, try->pe, try->ev, try->loc))
+	if (same_va_late(prog, st, try->pe, try->ev))
 		return 0;
 	if (!on(prog, DVMI_R_WALK_MEMORY))
 		walk_forwards(try);

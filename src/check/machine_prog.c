@@ -266,7 +266,6 @@ bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st
 		    unsigned ev)
 {
 	const struct dvmi_ev *e = &prog->pe[pe].ev[ev];
-	uint64_t descs = ALL_DESCS;
 
 	switch (e->kind) {
 	case DVMI_EV_DMB:
@@ -277,14 +276,20 @@ bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st
 	case DVMI_EV_DSB:
 		return !e->completes || !walks_pending(prog, st);
 	case DVMI_EV_WALK:
-		/* No store of any PE to the descriptor is to come, except its own later ones. */
-		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev, false);
+		/* No store to the descriptor is to come, except own later ones (walk-write). */
+		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,
+				      !dvmi_rule_on(&prog->rules, DVMI_R_WALK_WRITE));
 	case DVMI_EV_READ:
-		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev, false);
+		/* No write to the location is to come, except own later ones (coherence). */
+		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,
+				      !dvmi_rule_on(&prog->rules, DVMI_R_COHERENCE_WRITE));
 	case DVMI_EV_WRITE:
-		return !(e->touches & descs) &&
+		/* Nobody else will see it; own later reads return it now or then (coWR). */
+		return !(e->touches & ALL_DESCS) &&
 		       !touched_later(prog, st, e->touches,
-				      KIND(DVMI_EV_WRITE) | KIND(DVMI_EV_READ), pe, ev, false);
+				      KIND(DVMI_EV_WRITE) | KIND(DVMI_EV_READ), pe, ev,
+				      !dvmi_rule_on(&prog->rules, DVMI_R_COHERENCE_WR) ||
+					      !dvmi_rule_on(&prog->rules, DVMI_R_COHERENCE_WRITE));
 	default:
 		return false;
 	}
