@@ -9,8 +9,11 @@
 
 #define NONE UINT32_MAX
 
-/* Messages of one instant: entries are freed before they are asked for, nodes start last. */
-enum { PRIO_DONE, PRIO_ARRIVE, PRIO_START, PRIO_COMP };
+/*
+ * Messages of one instant: entries are freed before they are asked for, and a node that is free
+ * begins before anything else arrives.
+ */
+enum { PRIO_DONE, PRIO_START, PRIO_ARRIVE, PRIO_COMP };
 
 enum wait { WAIT_NONE, WAIT_SLOT, WAIT_OPS, WAIT_SYNC };
 

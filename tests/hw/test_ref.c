@@ -173,10 +173,13 @@ static struct dvmi_hw random_machine(struct dvmi_rng *rng)
 {
 	static const uint64_t ps[] = {0, 1, 500, 1000, 2000, 10000, 50000, 300000};
 	static const uint64_t depths[] = {1, 1, 2, 5, 16}, entries[] = {1, 2, 3, 16, 4096};
-	struct dvmi_hw hw = test_machine(1 + dvmi_rng_below(rng, 3), 1 + dvmi_rng_below(rng, 2),
-					 1 + dvmi_rng_below(rng, 3), 1 + dvmi_rng_below(rng, 3),
-					 1 + dvmi_rng_below(rng, 2));
+	uint64_t shape[5];
+	struct dvmi_hw hw;
 
+	/* One draw after the other: arguments have no order. */
+	for (int i = 0; i < 5; i++)
+		shape[i] = 1 + dvmi_rng_below(rng, i == 1 || i == 4 ? 2 : 3);
+	hw = test_machine(shape[0], shape[1], shape[2], shape[3], shape[4]);
 	hw.tlbi_issue_broadcast_ps = pick(rng, ps, 8);
 	hw.tlbi_post_depth = pick(rng, depths, 5);
 	hw.dvm_request_ps = pick(rng, ps, 8);
