@@ -12,6 +12,10 @@ extern const struct cli_command cmd_run;
 extern const struct cli_command cmd_strategy_lint;
 extern const struct cli_command cmd_strategy_list;
 extern const struct cli_command cmd_strategy_show;
+extern const struct cli_command cmd_trace_cat;
+extern const struct cli_command cmd_trace_import;
+extern const struct cli_command cmd_trace_info;
+extern const struct cli_command cmd_trace_validate;
 extern const struct cli_command cmd_workload_list;
 extern const struct cli_command cmd_workload_show;
 
@@ -27,6 +31,10 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_strategy_list,
 	&cmd_strategy_show,
 	&cmd_strategy_lint,
+	&cmd_trace_info,
+	&cmd_trace_cat,
+	&cmd_trace_validate,
+	&cmd_trace_import,
 	&cmd_workload_list,
 	&cmd_workload_show,
 	&cmd_litmus,

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMSIM_TOOLS_IMPORT_H
+#define DVMSIM_TOOLS_IMPORT_H
+
+#include <dvmsim/trace.h>
+
+#include <stdio.h>
+
+/* What the caller knows about a capture and the importer does not. */
+struct import_options {
+	const char *hooks;		/* the hooks file the plugin was given */
+	unsigned long long from, to;	/* marks (sethostname calls, from 1); 0: begin, end */
+	const char *kernel, *machine, *command, *window, *recipe;
+};
+
+/*
+ * Read the stream of tools/capture/plugin.c. On success *@trace is the caller's, and a report is
+ * printed to @report.
+ */
+int import_plugin(const char *path, const struct import_options *options, FILE *report,
+		  struct dvm_trace **trace, struct dvm_error *err);
+
+#endif
