@@ -380,9 +380,11 @@ const struct cli_command cmd_trace_import = {
 	.operands = "INPUT",
 	.summary = "Make a trace from a capture or from text",
 	.details = "Reads INPUT, writes a binary trace and prints on standard error what became of the "
-		   "TLBIs. The exit status is 1 when the result is not valid.",
-	.examples = "  dvmsim trace import --from text -o a.dvt a.txt\n"
-		    "  dvmsim trace import --from plugin --hooks hooks.txt -o all.dvt stream.bin",
+		   "TLBIs. The exit status is 1 when the result is not valid.\n\nHow the traces that "
+		   "ship were captured and imported is in traces/README.md; "
+		   "tools/capture/import-windows holds the commands.",
+	.examples = "  dvmsim trace cat -o a.txt traces/redis.dvt\n"
+		    "  dvmsim trace import --from text -o a.dvt a.txt",
 	.options = import_options_table,
 	.min_operands = 1,
 	.max_operands = 1,
