@@ -203,6 +203,10 @@ static const struct {
 	{ "model diff teaching-4 \"\"", "linux-6.12", NULL },
 	{ "strategy show \"\"", "always-broadcast", "teaching-4" },
 	{ "strategy show act", "active-cpu-v1", "always-broadcast" },
+	{ "compare --model = \"\"", "teaching-4", "linux-6.12" },
+	{ "compare -w fork --kernel =", "linux-6.12", "teaching-4" },
+	{ "compare -s rech", "recheck", "null" },
+	{ "compare -w \"\"", "fork", "null" },
 };
 
 START_TEST(completion_offers_names_that_ship)

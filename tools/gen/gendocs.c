@@ -204,7 +204,7 @@ static const char *names_of(const char *arg, const char *command)
 		{ "MODEL", "model '\"kind\": *\"hw\"'" },
 		{ "KERNEL", "model '\"kind\": *\"kernel\"'" },
 		{ "STRATEGY", "strategy" },
-		{ "SPEC", "workload" },
+		{ "SPEC", "workload" }, /* its list is plain: name, blanks, summary */
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -271,6 +271,7 @@ static void write_completion(const char *path)
 	      "_dvmsim_names()\n{\n"
 	      "\twords=$(dvmsim \"$1\" list -j 2>/dev/null | grep \"${2:-.}\" |\n"
 	      "\t\tgrep -o '\"name\": *\"[^\"]*\"' | cut -d'\"' -f4)\n"
+	      "\t[[ $words ]] || words=$(dvmsim \"$1\" list 2>/dev/null | cut -d' ' -f1)\n"
 	      "}\n\n"
 	      "_dvmsim()\n{\n"
 	      "\tlocal cur=${COMP_WORDS[COMP_CWORD]} option=${COMP_WORDS[COMP_CWORD - 1]}\n"
