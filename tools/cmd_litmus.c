@@ -20,7 +20,7 @@ static const struct cli_option options[] = {
 	{ "unreduced", 0, NULL, "Search without partial-order reduction.", false },
 	{ "unroll", 0, "N", "Rounds of a loop to follow, 1 to 8; default 2.", false },
 	{ "max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false },
-	{ "max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 2048.", false },
+	{ "max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 1024.", false },
 	{ "timeout", 0, "SECONDS", "Stop a test after SECONDS.", false },
 	{ "json", 'j', NULL, "Print one JSON document.", false },
 	{ NULL, 0, NULL, NULL, false },

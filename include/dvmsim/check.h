@@ -31,7 +31,7 @@ enum dvm_check_verdict {
  * @without:          set of rules (bit n: rule n of dvm_check_rule_name()) that are switched off
  * @unroll:           how often an instruction may run in a loop, 1..8; 0: 2, as herd does
  * @max_states:       states to explore at most; 0: 50 million
- * @max_memory_bytes: memory for states at most; 0: 2 GiB
+ * @max_memory_bytes: memory for states at most; 0: 1 GiB
  * @stop:             asked every few thousand states; not 0 ends the search as a limit does; may be
  *                    NULL
  * @stop_arg:         handed to @stop

@@ -129,7 +129,8 @@ struct dvm_litmus {
 	uint8_t quantifier;
 	unsigned conds;
 	struct dvmi_cond cond[DVMI_CONDS_MAX];
-	int root; /* of the condition */
+	int root;   /* of the condition */
+	int filter; /* executions that do not satisfy it do not count; -1: none */
 	bool narrow_domain; /* a barrier names a shareability domain */
 };
 
@@ -170,6 +171,7 @@ int dvmi_litmus_thread(struct dvmi_litmus_parser *p, const char *word, unsigned 
 int dvmi_litmus_cell(struct dvmi_litmus_parser *p, struct dvmi_thread *t);
 /* litmus_cond.c */
 int dvmi_litmus_condition(struct dvmi_litmus_parser *p);
+int dvmi_litmus_filter(struct dvmi_litmus_parser *p);
 int dvmi_litmus_locations(struct dvmi_litmus_parser *p);
 
 /*

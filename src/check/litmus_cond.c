@@ -275,6 +275,11 @@ static int parse_or(struct dvmi_litmus_parser *p, unsigned depth, int *index)
 	return rc;
 }
 
+int dvmi_litmus_filter(struct dvmi_litmus_parser *p)
+{
+	return parse_or(p, 0, &p->test->filter);
+}
+
 int dvmi_litmus_condition(struct dvmi_litmus_parser *p)
 {
 	if (dvmi_lex_eat(&p->lex, "exists")) {

@@ -72,7 +72,9 @@ static int header(struct dvmi_litmus_parser *p)
 	p->lex.p += 7;
 	while (p->lex.p < p->lex.end && (*p->lex.p == ' ' || *p->lex.p == '\t'))
 		p->lex.p++;
-	rest_of_line(&p->lex, p->test->name, sizeof(p->test->name));
+	for (size_t n = 0; p->lex.p < p->lex.end && !isspace((unsigned char)*p->lex.p); p->lex.p++)
+		if (n + 1 < sizeof(p->test->name))
+			p->test->name[n++] = *p->lex.p;
 	if (!p->test->name[0])
 		return dvmi_lex_fail(&p->lex, "the test has no name");
 	for (;;) {
@@ -397,7 +399,7 @@ static int parse(struct dvmi_litmus_parser *p)
 	while (!rc && dvmi_lex_eat(&p->lex, "locations"))
 		rc = dvmi_litmus_locations(p);
 	if (!rc && dvmi_lex_eat(&p->lex, "filter"))
-		rc = dvmi_lex_fail(&p->lex, "filter is not supported");
+		rc = dvmi_litmus_filter(p);
 	if (!rc)
 		rc = dvmi_litmus_condition(p);
 	if (!rc && dvmi_lex_peek(&p->lex) >= 0)
@@ -418,6 +420,7 @@ int dvm_litmus_parse(const char *file, const char *text, size_t size, struct dvm
 	p.test = dvmi_zalloc(sizeof(*p.test));
 	if (!p.test)
 		return dvmi_error_nomem(err);
+	p.test->filter = -1;
 	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
 		p.test->thread[t].number = (int)t;
 	strncpy(p.test->file, file, sizeof(p.test->file) - 1);

@@ -90,6 +90,8 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 
 	(void)prog;
 	show(r, st, shown);
+	if (r->test->filter >= 0 && !dvmi_cond_holds(r->test, r->test->filter, shown))
+		return 0;
 	if (dvmi_cond_holds(r->test, r->test->root, shown))
 		res->positive++;
 	else
@@ -111,41 +113,82 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 
 /* ---- all paths ---- */
 
-static int run_one(struct run *r, const size_t *choice)
+static void empty_program(struct dvmi_program *prog)
 {
-	struct dvmi_program *prog = r->prog;
-
 	prog->pes = prog->nodes = prog->reads = prog->writes = prog->walks = prog->tlbis = 0;
 	memset(prog->completed_by, 0, sizeof(prog->completed_by));
+}
+
+static int run_one(struct run *r, const size_t *choice)
+{
+	empty_program(r->prog);
 	for (unsigned t = 0; t < r->test->threads; t++) {
-		int rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], prog,
+		int rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
 					 &r->built[t], r->err);
 
 		if (rc)
 			return rc > 0 ? 0 : rc;
 	}
-	dvmi_program_prepare(prog);
-	return dvmi_explore(&r->ex, prog);
+	dvmi_program_prepare(r->prog);
+	return dvmi_explore(&r->ex, r->prog);
+}
+
+/* Drop paths that contradict themselves whatever the other threads do. */
+static int sift(struct run *r, unsigned t)
+{
+	struct dvmi_paths *p = &r->paths[t];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		int rc;
+
+		empty_program(r->prog);
+		rc = dvmi_path_build(r->test, t, &p->path[i], r->prog, &r->built[t], r->err);
+		if (rc < 0)
+			return rc;
+		if (!rc)
+			p->path[kept++] = p->path[i];
+	}
+	p->count = kept;
+	return 0;
+}
+
+#define COMBINATIONS_MAX 4000000
+
+static int count_combinations(struct run *r)
+{
+	uint64_t n = 1;
+
+	for (unsigned t = 0; t < r->test->threads; t++) {
+		n *= r->paths[t].count;
+		if (n > COMBINATIONS_MAX)
+			return dvmi_error(r->err, DVM_ELIMIT, r->test->file,
+					  "branches and faults can combine in more than %d ways; "
+					  "make the test smaller", COMBINATIONS_MAX);
+	}
+	return 0;
 }
 
 static int run_all(struct run *r)
 {
 	size_t choice[DVMI_PES_MAX] = { 0 };
 	unsigned t;
+	int rc = count_combinations(r);
 
-	for (;;) {
-		int rc = run_one(r, choice);
-
-		if (rc)
-			return rc;
+	for (t = 0; t < r->test->threads && !rc; t++)
+		if (!r->paths[t].count)
+			return 0;
+	while (!rc) {
+		rc = run_one(r, choice);
 		for (t = 0; t < r->test->threads; t++) {
 			if (++choice[t] < r->paths[t].count)
 				break;
 			choice[t] = 0;
 		}
 		if (t == r->test->threads)
-			return 0;
+			break;
 	}
+	return rc;
 }
 
 /* ---- the result as lines ---- */
@@ -224,7 +267,7 @@ static int set_options(struct run *r, const struct dvm_check_options *o, unsigne
 	r->ex.full = o->unreduced != 0;
 	r->ex.max_states = o->max_states ? o->max_states : 50000000;
 	r->ex.max_memory_bytes = o->max_memory_bytes ? (size_t)o->max_memory_bytes :
-						       (size_t)2 << 30;
+						       (size_t)1 << 30;
 	r->ex.stop = o->stop;
 	r->ex.stop_arg = o->stop_arg;
 	*unroll = o->unroll ? o->unroll : 2;
@@ -246,6 +289,10 @@ static int run_test(struct run *r, const struct dvm_check_options *options)
 	if (rc)
 		return rc;
 	r->prog->pages = r->test->space.pages;
+	for (unsigned t = 0; t < r->test->threads && !rc; t++)
+		rc = sift(r, t);
+	if (rc)
+		return rc;
 	memcpy(r->prog->init, r->test->init, sizeof(r->prog->init));
 	r->ex.final = final_state;
 	r->ex.final_arg = r;

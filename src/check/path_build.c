@@ -150,6 +150,10 @@ static void check(struct builder *b, uint16_t node, bool nonzero)
 			b->contradiction = true;
 		return;
 	}
+	/* Two branches on one value go the same way. */
+	for (unsigned i = 0; i < b->pe->checks; i++)
+		if (b->pe->check[i].node == node && b->pe->check[i].nonzero != nonzero)
+			b->contradiction = true;
 	if (b->pe->checks == DVMI_CHECKS_MAX) {
 		b->full = true;
 		return;
@@ -316,7 +320,7 @@ static void branch(struct builder *b, const struct dvmi_insn *in, bool taken)
 		check(b, n, taken);
 	} else {
 		n = get(b, in->rn);
-		if (in->width == 4)
+		if (in->width == 4 && b->prog->node[n].width != 4)
 			n = operation(b, DVMI_N_UXTW, 4, n, DVMI_NO_NODE, 0);
 		check(b, n, taken == (in->op == DVMI_OP_CBNZ));
 	}

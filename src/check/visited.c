@@ -92,7 +92,8 @@ int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t 
 	if (dvmi_grow((void **)&set->at, &set->at_capacity, set->count + 2, sizeof(*set->at)))
 		return -DVM_ENOMEM;
 	end = set->count ? set->at[set->count] : 0;
-	if (dvmi_grow((void **)&set->bytes, &set->bytes_capacity, end + size, 1))
+	/* One byte more, so that an empty string has an address too. */
+	if (dvmi_grow((void **)&set->bytes, &set->bytes_capacity, end + size + 1, 1))
 		return -DVM_ENOMEM;
 	memcpy(set->bytes + end, key, size);
 	set->at[set->count] = end;
