@@ -277,6 +277,8 @@ static const struct cli_option import_options_table[] = {
 	{ "hooks", 0, "FILE", "plugin: the hooks file the plugin was given (required).", false },
 	{ "from-mark", 0, "N", "plugin: begin at mark N (calls of sethostname, from 1).", false },
 	{ "to-mark", 0, "N", "plugin: end at mark N.", false },
+	{ "mark", 0, "NAME", "plugin: keep this work mark (forks, munmaps, redis_batches); without it, "
+	  "all that occur.", true },
 	{ "window", 0, "TEXT", "Name of the window, for the header.", false },
 	{ "kernel", 0, "TEXT", "Kernel version, for the header.", false },
 	{ "machine", 0, "TEXT", "Machine, for the header.", false },
@@ -292,6 +294,7 @@ static int import_from_plugin(const struct cli_args *args, unsigned long long fr
 		.hooks = cli_value(args, "hooks"), .kernel = cli_value(args, "kernel"),
 		.machine = cli_value(args, "machine"), .command = cli_value(args, "command"),
 		.window = cli_value(args, "window"), .from = from, .to = to,
+		.marks = (const char *const *)cli_values(args, "mark"),
 		.recipe = cli_value(args, "recipe"),
 	};
 	struct dvm_error err = { 0 };

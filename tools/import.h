@@ -10,6 +10,7 @@
 struct import_options {
 	const char *hooks;		/* the hooks file the plugin was given */
 	unsigned long long from, to;	/* marks (sethostname calls, from 1); 0: begin, end */
+	const char *const *marks;	/* which work marks to keep, ends with NULL; none: all there are */
 	const char *kernel, *machine, *command, *window, *recipe;
 };
 

@@ -57,7 +57,8 @@ enum { ABOUT_NOTHING, ABOUT_CLEAR_FLUSH, ABOUT_ACCESS, ABOUT_PMD, ABOUT_CONTPTE,
 enum { GATHER_FULLMM = 1 << 0, GATHER_FREED_TABLES = 1 << 2, GATHER_PTES = 1 << 4,
        GATHER_PMDS = 1 << 5, GATHER_PUDS = 1 << 6 };
 
-enum { MARK_FORKS, MARK_MUNMAPS, MARK_REDIS_BATCHES };
+enum { MARK_FORKS, MARK_MUNMAPS, MARK_REDIS_BATCHES, MARKS };
+static const char *const mark_names[MARKS] = { "forks", "munmaps", "redis_batches" };
 
 struct event {
 	uint64_t time_ns, insns, value;
@@ -815,10 +816,54 @@ static const char fixed_keys[] =
 "{\"what\":\"kinds of faults that flush nothing\",\"filled\":\"operation fault\"},"
 "{\"what\":\"memory accesses\",\"filled\":\"none\"},"
 "{\"what\":\"true concurrency\",\"filled\":\"one CPU runs at a time under -icount; the records of "
-"one CPU are exact, their order against those of others is that of the emulator\"}],"
-"\"marks\":[\"forks\",\"munmaps\",\"redis_batches\"],";
+"one CPU are exact, their order against those of others is that of the emulator\"}],";
 
-static char *make_header(const struct import *im)
+static bool wanted(const struct import *im, unsigned mark)
+{
+	const char *const *list = im->opt->marks;
+
+	if (!list || !*list)
+		return true;
+	for (; *list; list++)
+		if (!strcmp(*list, mark_names[mark]))
+			return true;
+	return false;
+}
+
+/* Keep the marks that are wanted and occur, numbered anew; @f gets their names. */
+static void select_marks(struct import *im, FILE *f)
+{
+	struct world *w = &im->world;
+	unsigned number[MARKS], n = 0;
+	bool occurs[MARKS] = { false };
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w->nrecords; i++)
+		if (w->records[i].kind == DVM_TRACE_MARK)
+			occurs[w->records[i].id] = true;
+	fputs("\"marks\":[", f);
+	for (unsigned i = 0; i < MARKS; i++) {
+		number[i] = n;
+		if (occurs[i] && wanted(im, i))
+			fprintf(f, "%s\"%s\"", n++ ? "," : "", mark_names[i]);
+		else
+			number[i] = MARKS;
+	}
+	fputs("],", f);
+	for (size_t i = 0; i < w->nrecords; i++) {
+		struct dvm_trace_record r = w->records[i];
+
+		if (r.kind == DVM_TRACE_MARK) {
+			r.id = number[r.id];
+			if (r.id == MARKS)
+				continue;
+		}
+		w->records[kept++] = r;
+	}
+	w->nrecords = kept;
+}
+
+static char *make_header(struct import *im)
 {
 	char *text = NULL;
 	size_t size;
@@ -834,6 +879,7 @@ static char *make_header(const struct import *im)
 	put_key(f, "window", im->opt->window);
 	put_key(f, "recipe", im->opt->recipe);
 	fputs(fixed_keys, f);
+	select_marks(im, f);
 	fputs("\"import\":[", f);
 	put_counts(f, &im->counts, "\"", "\"", ",");
 	fputs("]}", f);
