@@ -21,7 +21,7 @@ struct dvm_study;
 
 /**
  * enum dvm_sensitivity - whether the answer is recomputed over the ranges of estimated parameters.
- * @DVM_SENSITIVITY_SIGNS: groups of parameters and corners always, single parameters as far as the
+ * @DVM_SENSITIVITY_SIGNS: corners of the box, and the strongest single parameters as far as the
  *                         budget goes
  * @DVM_SENSITIVITY_OFF:   not at all; reports say so
  * @DVM_SENSITIVITY_ALL:   every parameter, whatever it costs
@@ -202,7 +202,8 @@ struct dvm_cell {
  * struct dvm_ranges - how a change moves over the ranges of the estimated parameters.
  * @examined: whether it was looked at
  * @params:   parameters with a range, of the part and of the kernel
- * @varied:   of these, those varied one at a time; the rest moved in groups only
+ * @inert:    of these, those that changed not a bit of a run with one copy of the workload
+ * @varied:   of these, those varied one at a time as the study runs; the others moved together
  * @runs:     points looked at (beside the one of the models as they are)
  * @lo_pct, @hi_pct: least and greatest change seen, the models as they are included
  * @lo_at, @hi_at: where, e.g. "dvm.node_sync_ps=3500000"; "" for the models as they are
@@ -212,7 +213,7 @@ struct dvm_cell {
  */
 struct dvm_ranges {
 	bool examined;
-	size_t params, varied, runs;
+	size_t params, inert, varied, runs;
 	double lo_pct, hi_pct;
 	const char *lo_at, *hi_at;
 	bool holds;
@@ -256,8 +257,8 @@ DVM_API int dvm_study_metric(const struct dvm_study *study, size_t cell, size_t 
 
 /**
  * struct dvm_point - the change of a primary metric at one point of the box.
- * @at:     "barrier.dsb_nsh_ps=200000", or what was moved together, "all of dvm high"; owned by the
- *          study
+ * @at:     "barrier.dsb_nsh_ps=200000", or what was moved together, "all estimates high"; owned by
+ *          the study
  * @single: one parameter was moved, alone
  * @change_pct: the change against the baseline, run with the same parameters and the first seed
  * @turns:  its sign is not that of the change with the models as they are

@@ -34,6 +34,7 @@ static void write_ranges(struct dvmi_jw *w, const struct dvm_study *s, size_t ce
 	dvmi_jw_object(w, "sensitivity");
 	dvmi_jw_bool(w, "sign_holds", r->holds);
 	dvmi_jw_u64(w, "ranged_params", r->params);
+	dvmi_jw_u64(w, "inert", r->inert);
 	dvmi_jw_u64(w, "varied_alone", r->varied);
 	dvmi_jw_double(w, "min_change_pct", r->lo_pct);
 	dvmi_jw_string(w, "min_at", r->lo_at);

@@ -107,8 +107,11 @@ static void print_table(struct dvmi_buf *out, const struct dvm_study *s, size_t 
 	dvmi_table_fini(&table);
 }
 
-/* The points that @wanted picks, those furthest from the models' own change first, at most @most. */
-static void print_points(struct dvmi_buf *out, const struct dvm_study *s, size_t cell,
+/*
+ * The points that @wanted picks, those furthest from the models' own change first, at most @most;
+ * how many there were.
+ */
+static size_t print_points(struct dvmi_buf *out, const struct dvm_study *s, size_t cell,
 			 size_t metric, const struct dvm_metric *m,
 			 bool (*wanted)(const struct dvm_point *p), size_t most)
 {
@@ -131,13 +134,14 @@ static void print_points(struct dvmi_buf *out, const struct dvm_study *s, size_t
 			at = i;
 		}
 		if (!best.at || far < fabs(m->change_pct) / 20)
-			break;
+			return n;
 		limit = far;
 		after = at;
 		dvmi_buf_printf(out, "    %9s at %s\n",
 				dvmi_num_change(change, dvmi_improvement(m, best.change_pct), 1),
 				dvmi_place_text(place, sizeof(place), best.at));
 	}
+	return most;
 }
 
 static bool turns(const struct dvm_point *p)
@@ -183,7 +187,8 @@ static void print_levers(struct dvmi_buf *out, const struct dvm_study *s, size_t
 		dvmi_buf_printf(out, "  %s, %s: %s as modelled; single estimates that move it most:\n",
 				c.workload, c.strategy,
 				dvmi_num_change(change, dvmi_improvement(&m, m.change_pct), 1));
-		print_points(out, s, cell, 0, &m, is_single, 3);
+		if (!print_points(out, s, cell, 0, &m, is_single, 3))
+			dvmi_buf_puts(out, "    none by a twentieth of it\n");
 	}
 }
 
@@ -237,9 +242,10 @@ static void print_box(struct dvmi_buf *out, const struct dvm_study *s, size_t hw
 	if (!params)
 		dvmi_buf_puts(out, "  Ranges: no parameter has one\n");
 	else
-		dvmi_buf_printf(out, "  Ranges: %zu parameters of part and kernel have one; results at "
-				     "%zu points or more of that box,\n  %zu parameters or more one at "
-				     "a time, the others in groups\n", params, runs, varied);
+		dvmi_buf_printf(out, "  Ranges: %zu parameters of part and kernel have one; each "
+				     "workload was run at %zu or more points\n  of that box: corners, the "
+				     "%zu or more strongest parameters one at a time, the others "
+				     "together\n", params, runs, varied);
 }
 
 static void print_where(struct dvmi_buf *out, const struct dvm_study *s, size_t hw, size_t kernel)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The box of estimated parameters around a model. Looked at are, for every site and strategy, with
- * the first seed:
+ * The box of estimated parameters around a model. Every site is looked at with the first seed:
  *
- * - four corners: everything low, everything high, and the two in which broadcast and local costs
- *   pull in opposite directions, which are the worst and the best a local strategy can meet;
- * - each group of parameters ("dvm", "line", ...) low and high;
- * - each single parameter low and high, group after group, those groups first that moved the result
- *   most, as far as the budget goes. A group that moved nothing, to the last bit, is left out: its
- *   parameters are not used by the run.
+ * - First with one copy of the workload, which is cheap: each parameter low and high, alone. That
+ *   ranks them, and shows which of them a run does not use at all: not a bit changes.
+ * - Then as the study runs it. Four corners: everything low, everything high, and the two in which
+ *   broadcast and local costs pull in opposite directions, the worst and the best a local strategy
+ *   can meet. Each parameter low and high, alone, the strongest first, as far as the budget goes. All
+ *   that were not varied alone, the unused included, together low and together high: a parameter
+ *   that only acts where copies meet is among them.
+ *
+ * Where the study itself runs one copy, the first part is all there is to know of single parameters.
  */
 #include "study/study.h"
 
@@ -57,14 +59,6 @@ static bool is_local_cost(const struct dvmi_ranged *p)
 	return !p->kernel && is_one_of(p->path, list);
 }
 
-static bool same_group(const struct dvmi_ranged *a, const struct dvmi_ranged *b)
-{
-	size_t n = strcspn(a->path, ".");
-
-	return a->kernel == b->kernel && !strncmp(a->path, b->path, n) &&
-	       strcspn(b->path, ".") == n;
-}
-
 static int collect(struct dvmi_box *box, const struct dvm_model *model, bool kernel,
 		   size_t *capacity)
 {
@@ -72,7 +66,6 @@ static int collect(struct dvmi_box *box, const struct dvm_model *model, bool ker
 
 	for (size_t i = 0; i < dvm_model_param_count(model); i++) {
 		struct dvmi_ranged r = { .kernel = kernel };
-		size_t j;
 
 		if (dvm_model_param(model, i, &p) || !p.ranged || p.lo == p.hi)
 			continue;
@@ -83,9 +76,6 @@ static int collect(struct dvmi_box *box, const struct dvm_model *model, bool ker
 			return -DVM_ENOMEM;
 		r.lo = p.lo;
 		r.hi = p.hi;
-		for (j = 0; j < box->nparams && !same_group(&box->params[j], &r); j++)
-			;
-		r.group = j < box->nparams ? box->params[j].group : (unsigned)box->groups++;
 		box->params[box->nparams++] = r;
 	}
 	return 0;
@@ -116,7 +106,7 @@ void dvmi_boxes_free(struct dvm_study *s)
 	s->boxes = NULL;
 }
 
-/* A new point with nothing set; its name is "@fmt" of @what. */
+/* A new point with nothing set. */
 static struct dvmi_point *add_point(struct dvm_study *s, struct dvmi_box *box, const char *name)
 {
 	struct dvmi_point *p;
@@ -134,54 +124,50 @@ static struct dvmi_point *add_point(struct dvm_study *s, struct dvmi_box *box, c
 }
 
 /* -1: leave it, 0: low, 1: high. */
-typedef int (*chooser)(const struct dvmi_ranged *p, size_t arg);
+typedef int (*chooser)(const struct dvmi_ranged *p);
 
-static int all_low(const struct dvmi_ranged *p, size_t arg)
+static int all_low(const struct dvmi_ranged *p)
 {
 	(void)p;
-	(void)arg;
 	return 0;
 }
 
-static int all_high(const struct dvmi_ranged *p, size_t arg)
+static int all_high(const struct dvmi_ranged *p)
 {
 	(void)p;
-	(void)arg;
 	return 1;
 }
 
-static int against_local(const struct dvmi_ranged *p, size_t arg)
+static int against_local(const struct dvmi_ranged *p)
 {
-	(void)arg;
 	return is_broadcast_cost(p) ? 0 : is_local_cost(p) ? 1 : -1;
 }
 
-static int against_broadcast(const struct dvmi_ranged *p, size_t arg)
+static int against_broadcast(const struct dvmi_ranged *p)
 {
-	int side = against_local(p, arg);
+	int side = against_local(p);
 
 	return side < 0 ? side : !side;
 }
 
-static int group_low(const struct dvmi_ranged *p, size_t group)
+static int rest_low(const struct dvmi_ranged *p)
 {
-	return p->group == group ? 0 : -1;
+	return p->varied ? -1 : 0;
 }
 
-static int group_high(const struct dvmi_ranged *p, size_t group)
+static int rest_high(const struct dvmi_ranged *p)
 {
-	return p->group == group ? 1 : -1;
+	return p->varied ? -1 : 1;
 }
 
-static int add_chosen(struct dvm_study *s, struct dvmi_box *box, const char *name, chooser choose,
-		      size_t arg)
+static int add_chosen(struct dvm_study *s, struct dvmi_box *box, const char *name, chooser choose)
 {
 	struct dvmi_point *p = add_point(s, box, name);
 
 	if (!p)
 		return -DVM_ENOMEM;
 	for (size_t i = 0; i < box->nparams; i++) {
-		int side = choose(&box->params[i], arg);
+		int side = choose(&box->params[i]);
 
 		if (side >= 0)
 			p->sets[p->nsets++] = (struct dvmi_set){ i, side == 1 };
@@ -189,7 +175,8 @@ static int add_chosen(struct dvm_study *s, struct dvmi_box *box, const char *nam
 	return 0;
 }
 
-static int add_single(struct dvm_study *s, struct dvmi_box *box, size_t param, bool high)
+static int add_single(struct dvm_study *s, struct dvmi_box *box, size_t param, bool high,
+		      unsigned copies)
 {
 	const struct dvmi_ranged *r = &box->params[param];
 	struct dvmi_point *p;
@@ -199,42 +186,12 @@ static int add_single(struct dvm_study *s, struct dvmi_box *box, size_t param, b
 	p = add_point(s, box, name);
 	if (!p)
 		return -DVM_ENOMEM;
+	p->copies = copies;
 	p->sets[p->nsets++] = (struct dvmi_set){ param, high };
 	return 0;
 }
 
-static size_t group_size(const struct dvmi_box *box, size_t group)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < box->nparams; i++)
-		n += box->params[i].group == group;
-	return n;
-}
-
-static int add_group(struct dvm_study *s, struct dvmi_box *box, size_t group)
-{
-	const struct dvmi_ranged *first = box->params;
-	char low[160], high[160];
-	int n, ret;
-
-	while (first->group != group)
-		first++;
-	if (group_size(box, group) == 1) {
-		ret = add_single(s, box, (size_t)(first - box->params), false);
-		return ret ? ret : add_single(s, box, (size_t)(first - box->params), true);
-	}
-	n = (int)strcspn(first->path, ".");
-	if (first->kernel)
-		snprintf(low, sizeof(low), "all estimates of the kernel configuration low");
-	else
-		snprintf(low, sizeof(low), "all of %.*s low", n, first->path);
-	snprintf(high, sizeof(high), "%.*shigh", (int)strlen(low) - 3, low);
-	ret = add_chosen(s, box, low, group_low, group);
-	return ret ? ret : add_chosen(s, box, high, group_high, group);
-}
-
-static int add_first_points(struct dvm_study *s, struct dvmi_box *box)
+static int add_corners(struct dvm_study *s, struct dvmi_box *box)
 {
 	static const struct {
 		const char *name;
@@ -248,9 +205,26 @@ static int add_first_points(struct dvm_study *s, struct dvmi_box *box)
 	int ret = 0;
 
 	for (size_t i = 0; i < 4 && !ret && box->nparams; i++)
-		ret = add_chosen(s, box, corners[i].name, corners[i].choose, 0);
-	for (size_t g = 0; g < box->groups && !ret; g++)
-		ret = add_group(s, box, g);
+		ret = add_chosen(s, box, corners[i].name, corners[i].choose);
+	return ret;
+}
+
+/* Point 0 is the model as it is; then each parameter low and high. */
+static int add_screen(struct dvm_study *s, struct dvmi_box *box)
+{
+	struct dvmi_point *base = box->nparams ? add_point(s, box, "") : NULL;
+	int ret = 0;
+
+	if (!box->nparams)
+		return 0;
+	if (!base)
+		return -DVM_ENOMEM;
+	base->copies = 1;
+	for (size_t i = 0; i < box->nparams && !ret; i++) {
+		ret = add_single(s, box, i, false, 1);
+		if (!ret)
+			ret = add_single(s, box, i, true, 1);
+	}
 	return ret;
 }
 
@@ -280,6 +254,14 @@ static int move(const struct dvmi_box *box, const struct dvmi_point *p, bool ker
 	return ret;
 }
 
+/* For progress: events of the whole study's run, or its share of one copy. */
+static uint64_t visit_cost(const struct dvm_study *s, size_t cell, const struct dvmi_point *p)
+{
+	const struct dvm_stats *stats = &dvmi_cell_run(s, cell, 0)->stats;
+
+	return stats->events / (p->copies && stats->copies ? stats->copies : 1) + 1;
+}
+
 static int visit_point(void *arg, size_t i)
 {
 	struct tour *t = arg;
@@ -299,6 +281,7 @@ static int visit_point(void *arg, size_t i)
 			.kernel = kernel,
 			.strategy = s->strategies[v->strategy],
 			.seed = s->options.first_seed,
+			.copies = p->copies,
 		};
 
 		ret = dvmi_run_one(s, &job, &p->runs[v->strategy], &t->errors[i]);
@@ -307,8 +290,7 @@ static int visit_point(void *arg, size_t i)
 	}
 	dvm_model_free(hw);
 	dvm_model_free(kernel);
-	atomic_fetch_add(&s->done,
-			 dvmi_cell_run(s, v->site * s->nstrategies + v->strategy, 0)->stats.events + 1);
+	atomic_fetch_add(&s->done, visit_cost(s, v->site * s->nstrategies + v->strategy, p));
 	return ret;
 }
 
@@ -317,21 +299,21 @@ static int tour_tick(void *arg)
 	return dvmi_study_tick(((struct tour *)arg)->study);
 }
 
-/* Run all points of all boxes from number from[site] on, for the strategies that run at all. */
-static int run_points(struct dvm_study *s, const size_t *from, struct dvm_error *err)
+/* Run all points of all boxes that have not run, for the strategies that run at all. */
+static int run_points(struct dvm_study *s, struct dvm_error *err)
 {
 	struct tour t = { .study = s };
 	size_t n = 0, max = 0;
 	int ret = -DVM_ENOMEM;
 
 	for (size_t site = 0; site < dvmi_study_sites(s); site++)
-		max += (s->boxes[site].npoints - from[site]) * s->nstrategies;
+		max += (s->boxes[site].npoints - s->boxes[site].ran) * s->nstrategies;
 	if (!max)
 		return 0;
 	t.visits = dvmi_calloc(max, sizeof(*t.visits));
 	t.errors = dvmi_calloc(max, sizeof(*t.errors));
 	for (size_t site = 0; t.visits && site < dvmi_study_sites(s); site++)
-		for (size_t p = from[site]; p < s->boxes[site].npoints; p++)
+		for (size_t p = s->boxes[site].ran; p < s->boxes[site].npoints; p++)
 			for (size_t i = 0; i < s->nstrategies; i++)
 				if (dvmi_cell_run(s, site * s->nstrategies + i, 0)->status ==
 				    DVM_RUN_OK)
@@ -349,23 +331,24 @@ static int run_points(struct dvm_study *s, const size_t *from, struct dvm_error 
 			*err = t.errors[i];
 		break;
 	}
+	for (size_t site = 0; site < dvmi_study_sites(s); site++)
+		s->boxes[site].ran = s->boxes[site].npoints;
 	dvmi_free(t.visits);
 	dvmi_free(t.errors);
 	return ret;
 }
 
 /* How far a point moved the primary metrics, in percent of them; 0 only when not a bit changed. */
-static double influence(const struct dvm_study *s, size_t site, const struct dvmi_point *p)
+static double influence(const struct dvm_study *s, size_t site, const struct dvmi_point *base,
+			const struct dvmi_point *p)
 {
-	size_t primary, metrics = dvmi_metric_count(s, site, &primary);
 	double most = 0;
+	size_t primary;
 
-	(void)metrics;
+	dvmi_metric_count(s, site, &primary);
 	for (size_t i = 0; i < s->nstrategies; i++) {
-		const struct dvmi_run *base = dvmi_cell_run(s, site * s->nstrategies + i, 0);
-
 		for (size_t m = 0; m < primary && p->runs[i].done; m++) {
-			double a = dvmi_metric_value(s, site, m, base);
+			double a = dvmi_metric_value(s, site, m, &base->runs[i]);
 			double b = dvmi_metric_value(s, site, m, &p->runs[i]);
 
 			if (isnan(a) != isnan(b))
@@ -378,7 +361,7 @@ static double influence(const struct dvm_study *s, size_t site, const struct dvm
 }
 
 struct ranked {
-	size_t group;
+	size_t param;
 	double influence;
 };
 
@@ -388,7 +371,7 @@ static int most_first(const void *a, const void *b)
 
 	if (x->influence != y->influence)
 		return x->influence < y->influence ? 1 : -1;
-	return (x->group > y->group) - (x->group < y->group);
+	return (x->param > y->param) - (x->param < y->param);
 }
 
 static uint64_t site_events(const struct dvm_study *s, size_t site)
@@ -400,54 +383,85 @@ static uint64_t site_events(const struct dvm_study *s, size_t site)
 	return sum;
 }
 
-/* Single parameters, group by group. Points 4 + 2g and 4 + 2g + 1 are group g low and high. */
-static int add_singles(struct dvm_study *s, size_t site)
+/* Which single parameters to vary as the study runs: marks them. */
+static int choose_singles(struct dvm_study *s, size_t site)
 {
 	struct dvmi_box *box = &s->boxes[site];
-	struct ranked *order = box->groups ? dvmi_calloc(box->groups, sizeof(*order)) : NULL;
+	struct ranked *order = dvmi_calloc(box->nparams, sizeof(*order));
 	uint64_t cost = 2 * site_events(s, site), left = s->options.budget;
-	int ret = 0;
+	bool all = s->options.sensitivity == DVM_SENSITIVITY_ALL;
 
-	if (box->groups && !order)
+	if (!order)
 		return -DVM_ENOMEM;
-	for (size_t g = 0; g < box->groups; g++)
-		order[g] = (struct ranked){ g, fmax(influence(s, site, &box->points[4 + 2 * g]),
-						    influence(s, site, &box->points[5 + 2 * g])) };
-	if (box->groups)
-		qsort(order, box->groups, sizeof(*order), most_first);
-	for (size_t i = 0; i < box->groups && !ret; i++) {
-		size_t size = group_size(box, order[i].group);
+	for (size_t i = 0; i < box->nparams; i++) {
+		double low = influence(s, site, &box->points[0], &box->points[1 + 2 * i]);
+		double high = influence(s, site, &box->points[0], &box->points[2 + 2 * i]);
 
-		if (size == 1)
-			box->varied++;
-		else if (order[i].influence == 0)
-			box->inert += size;
-		if (size == 1 || order[i].influence == 0)
-			continue;
-		for (size_t p = 0; p < box->nparams && !ret; p++) {
-			if (box->params[p].group != order[i].group)
-				continue;
-			if (s->options.sensitivity != DVM_SENSITIVITY_ALL && left < cost)
-				continue;
-			left -= left < cost ? left : cost;
-			ret = add_single(s, box, p, false);
-			if (!ret)
-				ret = add_single(s, box, p, true);
-			box->varied++;
-		}
+		order[i] = (struct ranked){ i, fmax(low, high) };
+		box->inert += order[i].influence == 0;
+	}
+	qsort(order, box->nparams, sizeof(*order), most_first);
+	for (size_t i = 0; i < box->nparams; i++) {
+		/* However dear a run is, the two strongest are worth it. */
+		if (!all && (order[i].influence == 0 || (i >= 2 && left < cost)))
+			break;
+		left -= left < cost ? left : cost;
+		box->params[order[i].param].varied = true;
+		box->varied++;
 	}
 	dvmi_free(order);
+	return 0;
+}
+
+static void drop_points(const struct dvm_study *s, struct dvmi_box *box)
+{
+	for (size_t i = 0; i < box->npoints; i++)
+		point_fini(&box->points[i], s->nstrategies);
+	box->npoints = box->ran = 0;
+}
+
+/* The points of the second part, in place of the first, where the study runs more than one copy. */
+static int add_points(struct dvm_study *s, size_t site)
+{
+	struct dvmi_box *box = &s->boxes[site];
+	bool one_copy = true;
+	int ret = box->nparams ? choose_singles(s, site) : 0;
+
+	for (size_t i = 0; i < s->nstrategies; i++)
+		if (dvmi_cell_run(s, site * s->nstrategies + i, 0)->stats.copies > 1)
+			one_copy = false;
+	if (ret || !box->nparams)
+		return ret;
+	if (one_copy) {
+		point_fini(&box->points[0], s->nstrategies);
+		memmove(box->points, box->points + 1, (--box->npoints) * sizeof(*box->points));
+		box->ran = box->npoints;
+		box->varied = box->nparams;
+		return add_corners(s, box);
+	}
+	drop_points(s, box);
+	ret = add_corners(s, box);
+	for (size_t i = 0; i < box->nparams && !ret; i++) {
+		if (!box->params[i].varied)
+			continue;
+		ret = add_single(s, box, i, false, 0);
+		if (!ret)
+			ret = add_single(s, box, i, true, 0);
+	}
+	if (!ret && box->varied < box->nparams)
+		ret = add_chosen(s, box, "all other estimates low", rest_low);
+	if (!ret && box->varied < box->nparams)
+		ret = add_chosen(s, box, "all other estimates high", rest_high);
 	return ret;
 }
 
 int dvmi_boxes_run(struct dvm_study *s, struct dvm_error *err)
 {
-	size_t *from = dvmi_calloc(dvmi_study_sites(s), sizeof(*from));
-	int ret = from ? 0 : -DVM_ENOMEM;
+	int ret = 0;
 
 	s->boxes = dvmi_calloc(dvmi_study_sites(s), sizeof(*s->boxes));
 	if (!s->boxes)
-		ret = -DVM_ENOMEM;
+		return dvmi_error_nomem(err);
 	for (size_t site = 0; site < dvmi_study_sites(s) && !ret; site++) {
 		struct dvmi_box *box = &s->boxes[site];
 		size_t capacity = 0;
@@ -456,22 +470,16 @@ int dvmi_boxes_run(struct dvm_study *s, struct dvm_error *err)
 		if (!ret)
 			ret = collect(box, s->kernels[dvmi_site_kernel(s, site)], true, &capacity);
 		if (!ret)
-			ret = add_first_points(s, box);
+			ret = add_screen(s, box);
 	}
-	if (!ret)
-		ret = run_points(s, from, err);
-	else
-		dvmi_error_nomem(err);
 	if (ret)
-		goto out;
-	for (size_t site = 0; site < dvmi_study_sites(s) && !ret; site++) {
-		from[site] = s->boxes[site].npoints;
-		ret = add_singles(s, site);
-	}
-	ret = ret ? dvmi_error_nomem(err) : run_points(s, from, err);
-out:
-	dvmi_free(from);
-	return ret;
+		return dvmi_error_nomem(err);
+	ret = run_points(s, err);
+	if (ret)
+		return ret;
+	for (size_t site = 0; site < dvmi_study_sites(s) && !ret; site++)
+		ret = add_points(s, site);
+	return ret ? dvmi_error_nomem(err) : run_points(s, err);
 }
 
 static size_t ranged_count(const struct dvm_model *model)
@@ -480,7 +488,7 @@ static size_t ranged_count(const struct dvm_model *model)
 	size_t n = 0;
 
 	for (size_t i = 0; i < dvm_model_param_count(model); i++)
-		n += !dvm_model_param(model, i, &p) && p.ranged;
+		n += !dvm_model_param(model, i, &p) && p.ranged && p.lo != p.hi;
 	return n;
 }
 
@@ -493,12 +501,15 @@ uint64_t dvmi_boxes_cost(const struct dvm_study *s, const uint64_t *events)
 	for (size_t site = 0; site < dvmi_study_sites(s); site++) {
 		uint64_t n = ranged_count(s->hw[dvmi_site_hw(s, site)]) +
 			     ranged_count(s->kernels[dvmi_site_kernel(s, site)]);
-		uint64_t singles = 2 * n * events[site] / 2; /* about half of them are used */
+		uint64_t copies = dvmi_cell_run(s, site * s->nstrategies, 0)->stats.copies;
+		uint64_t singles = n * events[site]; /* about half of them are used */
 
 		if (s->options.sensitivity == DVM_SENSITIVITY_SIGNS && singles > s->options.budget)
 			singles = s->options.budget;
-		if (n)
-			cost += 20 * events[site] + singles;
+		if (n && copies > 1)
+			cost += 2 * n * events[site] / copies + 6 * events[site] + singles;
+		else if (n)
+			cost += (2 * n + 4) * events[site];
 	}
 	return cost;
 }

@@ -74,7 +74,7 @@ int dvmi_run_one(const struct dvm_study *s, const struct dvmi_job *job, struct d
 		.kernel = job->kernel,
 		.strategy = job->strategy,
 		.trace = job->trace,
-		.copies = s->options.copies,
+		.copies = job->copies ? job->copies : s->options.copies,
 		.seed = job->seed,
 		.max_events = s->options.max_events,
 	};

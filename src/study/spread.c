@@ -56,6 +56,7 @@ static int spread_of(const struct dvm_study *s, size_t cell, size_t metric, stru
 	    !change_at(s, site, metric, dvmi_cell_run(s, cell, 0), base, &base_pct))
 		return 0;
 	*r = (struct dvm_ranges){ .examined = true, .params = box->nparams, .varied = box->varied,
+				  .inert = box->inert,
 				  .lo_pct = base_pct, .hi_pct = base_pct, .lo_at = "", .hi_at = "",
 				  .holds = true };
 	if (!box->npoints)

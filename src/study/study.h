@@ -50,7 +50,7 @@ struct dvmi_ranged {
 	char *path;
 	bool kernel;
 	uint64_t lo, hi;
-	unsigned group;
+	bool varied; /* alone, as the study runs */
 };
 
 struct dvmi_set {
@@ -63,16 +63,16 @@ struct dvmi_point {
 	char *at;
 	struct dvmi_set *sets;
 	size_t nsets;
-	bool impossible; /* the model contradicts itself there */
+	unsigned copies; /* 1: of the first part, ranges.c; 0: as the study runs */
 	struct dvmi_run *runs; /* by strategy */
 };
 
 /* The box of one workload on one part and kernel. */
 struct dvmi_box {
 	struct dvmi_ranged *params;
-	size_t nparams, varied, inert, groups;
+	size_t nparams, varied, inert;
 	struct dvmi_point *points;
-	size_t npoints, capacity;
+	size_t npoints, capacity, ran;
 };
 
 /* Where a primary metric of a cell ended over the box; built once all points have run. */
@@ -138,6 +138,7 @@ struct dvmi_job {
 	const struct dvm_model *hw, *kernel;
 	const struct dvm_strategy *strategy;
 	uint64_t seed;
+	unsigned copies; /* 0: as the study says */
 	bool keep_steps;
 };
 int dvmi_run_one(const struct dvm_study *s, const struct dvmi_job *job, struct dvmi_run *run,

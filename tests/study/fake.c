@@ -35,6 +35,7 @@ static int fake_new(const struct dvm_sim_options *options, struct dvm_sim **out,
 	sim->result = r;
 	sim->stats.elapsed_ps = r.elapsed_ps ? r.elapsed_ps : 1000;
 	sim->stats.events = 1000;
+	sim->stats.copies = options->copies ? options->copies : 8;
 	sim->stats.flush = r.flush;
 	*out = sim;
 	return 0;
@@ -62,7 +63,7 @@ static const struct dvm_stats *fake_stats(const struct dvm_sim *sim)
 
 static int fake_work(const struct dvm_sim *sim, size_t index, struct dvm_work *work)
 {
-	if (index || !sim->result.per_second)
+	if (index || sim->result.per_second == 0)
 		return -DVM_ENOENT;
 	*work = (struct dvm_work){ "jobs", 10, sim->result.per_second };
 	return 0;
