@@ -10,7 +10,7 @@
 #define RECORDS_MAX ((size_t)1 << 24)
 /* An index of records (tlb_bulk.h) pays for so many TLBs that slept through so many records. */
 #define BULK_SLEEPERS 4
-#define BULK_LEAST 512
+#define BULK_LEAST 256
 
 /*
  * Records in order of base time. A TLB's cursor counts the records it has applied, so a record
@@ -116,13 +116,16 @@ static size_t first_after(const struct op_list *list, size_t from, uint64_t base
 	return lo;
 }
 
-/* Has @tlb slept through more records (of those before @due) than looking at its entries costs? */
+/*
+ * Has @tlb slept through more records (of those before @due) than looking at its entries costs? An
+ * entry costs about a quarter of a record.
+ */
 static int sleeper(const struct dvmi_tlb *tlb, size_t due)
 {
 	size_t cursor = tlb->cursor[OP_INVAL], entries = dvmi_tlb_entries(tlb);
 
 	/* An empty TLB skips its backlog without looking. */
-	return entries && cursor < due && due - cursor > BULK_LEAST && due - cursor > entries;
+	return entries && cursor < due && due - cursor > BULK_LEAST && due - cursor > entries / 4;
 }
 
 /* Let the sleepers catch up with what is due before the horizon, if there are enough of them. */
@@ -370,7 +373,7 @@ static void catch_up(struct dvmi_tlb_log *log)
 static int make_space(struct dvmi_tlb_log *log, int which)
 {
 	struct op_list *list = &log->list[which];
-	size_t least = 256 + 16 * log->tlbs, most = 4096 + 64 * log->tlbs;
+	size_t least = 256 + 16 * log->tlbs, most = 256 + 64 * log->tlbs;
 	int ret = 0;
 
 	if (list->capacity >= least)
