@@ -90,6 +90,7 @@ struct dvm_trace_record gen_record(struct dvmi_rng *rng, uint64_t naccesses)
 	case DVM_TRACE_OP_BEGIN:
 		r.va = 1 + pick(rng, UINT64_MAX - 1);
 		r.amount = pick(rng, UINT64_MAX - r.va + 1);
+		r.flags = subset(rng, DVM_TRACE_F_MODELLED | DVM_TRACE_F_INFERRED);
 		/* fall through */
 	case DVM_TRACE_OP_END:
 		r.mm = id2;

@@ -163,8 +163,8 @@ static const char *const expected[] = {
 	"cpu1 op-begin task=2 mm=2 op=fault-cow va=0x5000",
 	"cpu1 flush task=2 mm=2 op=fault-cow request=page va=0x5000 stride=12 level=4 flags=leaf",
 	"cpu1 op-end task=2 mm=2 op=fault-cow",
-	"cpu1 flush task=2 mm=2 op=other request=range va=0x10000 stride=12 level=4 "
-	"flags=leaf+freed-tables",
+	("cpu1 flush task=2 mm=2 op=other request=range va=0x10000 stride=12 level=4 "
+	 "flags=leaf+freed-tables"),
 	"cpu1 op-begin task=2 mm=2 op=exit",
 	"cpu1 flush task=2 mm=2 op=exit request=asid level=4 flags=fullmm",
 	"cpu1 mm-exit task=2 mm=2",
