@@ -193,38 +193,67 @@ static int run_all(struct run *r)
 
 /* ---- the result as lines ---- */
 
-static int make_line(const struct dvm_litmus *test, struct outcome *o)
+/* Registers, then memory. */
+static void line_values(struct dvmi_buf *buf, const struct dvm_litmus *test,
+			const struct outcome *o)
+{
+	const char *sep = "";
+
+	for (unsigned kind = DVMI_ATOM_REG; kind <= DVMI_ATOM_LOC; kind++)
+		for (unsigned i = 0; i < test->atoms; i++) {
+			if (test->atom[i].kind != kind)
+				continue;
+			dvmi_buf_puts(buf, sep);
+			dvmi_atom_print(buf, test, i);
+			dvmi_buf_puts(buf, "=");
+			dvmi_space_print(buf, &test->space, o->shown[i]);
+			dvmi_buf_puts(buf, ";");
+			sep = " ";
+		}
+}
+
+/* Then faults that happened, then those that did not; a blank before each group, as herd. */
+static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
+			const struct outcome *o, bool happened)
 {
 	static const char *const kinds[DVMI_OUT_COUNT] = { NULL, "Translation", "AccessFlag",
 							   "Permission" };
-	struct dvmi_buf buf = { 0 };
-	const char *sep = "";
 
-	/* As herd: registers, then memory, then faults after one more blank. */
-	for (unsigned pass = DVMI_ATOM_REG; pass <= DVMI_ATOM_FAULT; pass++) {
-		if (pass == DVMI_ATOM_FAULT)
-			sep = " ";
-		for (unsigned i = 0; i < test->atoms; i++) {
-			const struct dvmi_atom *a = &test->atom[i];
+	for (unsigned i = 0; i < test->atoms; i++) {
+		const struct dvmi_atom *a = &test->atom[i];
 
-			if (a->kind != pass)
-				continue;
-			dvmi_buf_puts(&buf, sep);
-			if (pass == DVMI_ATOM_FAULT)
-				dvmi_buf_puts(&buf, o->shown[i] ? "Fault(" : "~Fault(");
-			dvmi_atom_print(&buf, test, i);
-			if (pass != DVMI_ATOM_FAULT) {
-				dvmi_buf_puts(&buf, "=");
-				dvmi_space_print(&buf, &test->space, o->shown[i]);
-			} else if (o->shown[i] && !a->fault) {
-				dvmi_buf_printf(&buf, ",MMU:%s)", kinds[o->shown[i]]);
-			} else {
-				dvmi_buf_puts(&buf, ")");
-			}
-			dvmi_buf_puts(&buf, ";");
-			sep = " ";
+		if (a->kind != DVMI_ATOM_FAULT || (o->shown[i] != 0) != happened)
+			continue;
+		dvmi_buf_puts(buf, happened ? " Fault(" : " ~Fault(");
+		if (happened) {
+			dvmi_buf_printf(buf, "P%d", test->thread[a->thread].number);
+			if (a->label[0])
+				dvmi_buf_printf(buf, ":%s", a->label);
+			if (a->page != DVMI_NONE)
+				dvmi_buf_printf(buf, ",%s", test->space.names[a->page]);
+			dvmi_buf_printf(buf, ",D-MMU:%s", kinds[o->shown[i]]);
+		} else {
+			dvmi_atom_print(buf, test, i);
 		}
+		dvmi_buf_puts(buf, ");");
 	}
+}
+
+static int make_line(const struct dvm_litmus *test, struct outcome *o)
+{
+	struct dvmi_buf buf = { 0 };
+	bool happened = false;
+
+	for (unsigned i = 0; i < test->atoms; i++)
+		happened |= test->atom[i].kind == DVMI_ATOM_FAULT && o->shown[i];
+	line_values(&buf, test, o);
+	line_faults(&buf, test, o, true);
+	for (unsigned i = 0; i < test->atoms && !happened; i++)
+		if (test->atom[i].kind == DVMI_ATOM_FAULT) {
+			dvmi_buf_puts(&buf, " "); /* the empty first group */
+			break;
+		}
+	line_faults(&buf, test, o, false);
 	dvmi_buf_puts(&buf, "");
 	return dvmi_buf_take(&buf, &o->line);
 }

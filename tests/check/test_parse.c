@@ -93,12 +93,12 @@ static const struct {
 	  "0:X0=(oa:PA(x), db:0, valid:0);" },
 	{ "0:X1=x; pte_x=(oa:phy_y); y=3;", "LDR W0,[X1] ;", "0:X0;", "0:X0=3;" },
 	{ "0:X1=x; pte_x=(valid:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,MMU:Translation);" },
+	  " Fault(P0:L0,x,D-MMU:Translation);" },
 	{ "0:X1=x; pte_x=(af:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,MMU:AccessFlag);" },
+	  " Fault(P0:L0,x,D-MMU:AccessFlag);" },
 	{ "0:X1=x; pte_x=(db:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,MMU:Permission);" },
-	{ "0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", " ~Fault(P0:L0,x);" },
+	  " Fault(P0:L0,x,D-MMU:Permission);" },
+	{ "0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", "  ~Fault(P0:L0,x);" },
 };
 
 START_TEST(one_thread_alone_computes)
