@@ -207,7 +207,7 @@ struct dvm_cell {
  * @runs:     points looked at (beside the one of the models as they are)
  * @lo_pct, @hi_pct: least and greatest change seen, the models as they are included
  * @lo_at, @hi_at: where, e.g. "dvm.node_sync_ps=3500000"; "" for the models as they are
- * @holds:    whether the change has the same sign everywhere
+ * @holds:    whether the change has the opposite sign nowhere; changes below 0.005 % have no sign
  * @turns:    points at which it has not
  * @stale_at: first point at which the oracle fired, or NULL
  */
@@ -261,7 +261,7 @@ DVM_API int dvm_study_metric(const struct dvm_study *study, size_t cell, size_t 
  *          the study
  * @single: one parameter was moved, alone
  * @change_pct: the change against the baseline, run with the same parameters and the first seed
- * @turns:  its sign is not that of the change with the models as they are
+ * @turns:  it has a sign, and not that of the change with the models as they are
  */
 struct dvm_point {
 	const char *at;

@@ -14,6 +14,8 @@ enum dvmi_mark dvmi_mark_of(const struct dvm_cell *cell, const struct dvm_metric
 		return DVMI_MARK_MISSING;
 	if (m->verdict != DVM_VERDICT_IMPROVED && m->verdict != DVM_VERDICT_REGRESSED)
 		return DVMI_MARK_NONE;
+	if (fabs(m->change_pct) < 0.005) /* shows as nothing, whatever its interval */
+		return DVMI_MARK_NONE;
 	if (m->ranges.examined && !m->ranges.holds)
 		return DVMI_MARK_SIGN;
 	return m->verdict == DVM_VERDICT_IMPROVED ? DVMI_MARK_IMPROVED : DVMI_MARK_REGRESSED;

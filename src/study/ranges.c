@@ -402,8 +402,8 @@ static int choose_singles(struct dvm_study *s, size_t site)
 	}
 	qsort(order, box->nparams, sizeof(*order), most_first);
 	for (size_t i = 0; i < box->nparams; i++) {
-		/* However dear a run is, the two strongest are worth it. */
-		if (!all && (order[i].influence == 0 || (i >= 2 && left < cost)))
+		/* However dear a run is, the four strongest are worth it. */
+		if (!all && (order[i].influence == 0 || (i >= 4 && left < cost)))
 			break;
 		left -= left < cost ? left : cost;
 		box->params[order[i].param].varied = true;

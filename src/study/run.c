@@ -23,7 +23,9 @@ static int copy_work(const struct dvmi_engine *e, const struct dvm_sim *sim, str
 	struct dvm_work work;
 	size_t capacity = 0;
 
-	while (!e->work(sim, run->nwork, &work)) {
+	for (size_t i = 0; !e->work(sim, i, &work); i++) {
+		if (!work.count)
+			continue; /* the trace could count it, but it never happened */
 		if (dvmi_grow((void **)&run->work, &capacity, run->nwork + 1, sizeof(work)))
 			return -DVM_ENOMEM;
 		work.name = dvmi_strdup(work.name);

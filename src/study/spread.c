@@ -20,15 +20,18 @@ static bool change_at(const struct dvm_study *s, size_t site, size_t metric,
 	return true;
 }
 
-static int sign(double x)
+/* A change below 0.005 %, which no table would show, is none. */
+static int sign(double pct)
 {
-	return (x > 0) - (x < 0);
+	return (pct >= 0.005) - (pct <= -0.005);
 }
 
 static void take_point(struct dvmi_spread *out, const struct dvmi_point *p, double pct,
 		       double base_pct)
 {
-	bool turns = sign(pct) != sign(base_pct);
+	/* Vanishing is not turning: a gain that becomes nothing hurts nobody. */
+	bool turns = sign(pct) != 0 && sign(pct) != sign(base_pct);
+
 	struct dvm_ranges *r = &out->ranges;
 
 	if (pct < r->lo_pct) {

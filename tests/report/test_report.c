@@ -195,12 +195,23 @@ static const struct {
 START_TEST(mark_says_what_is_known)
 {
 	struct dvm_cell c = { .status = marks[_i].status };
-	struct dvm_metric m = { .verdict = marks[_i].verdict };
+	struct dvm_metric m = { .verdict = marks[_i].verdict, .change_pct = 1 };
 
 	m.ranges.examined = marks[_i].examined;
 	m.ranges.holds = marks[_i].holds;
 	m.ranges.stale_at = marks[_i].stale_at;
 	ck_assert_int_eq(dvmi_mark_of(&c, &m), marks[_i].mark);
+}
+END_TEST
+
+START_TEST(what_shows_as_nothing_gets_no_mark)
+{
+	struct dvm_cell c = { .status = DVM_RUN_OK };
+	struct dvm_metric m = { .verdict = DVM_VERDICT_IMPROVED, .change_pct = 0.005 };
+
+	ck_assert_int_eq(dvmi_mark_of(&c, &m), DVMI_MARK_IMPROVED);
+	m.change_pct = 0.0049;
+	ck_assert_int_eq(dvmi_mark_of(&c, &m), DVMI_MARK_NONE);
 }
 END_TEST
 
@@ -246,6 +257,7 @@ static void add_cases(Suite *suite)
 	LOOP(shares_tell_little_from_nothing, shares);
 	LOOP(places_have_units, places);
 	LOOP(mark_says_what_is_known, marks);
+	tcase_add_test(tc, what_shows_as_nothing_gets_no_mark);
 	tcase_add_test(tc, grid_is_drawn_as_on_the_list);
 	tcase_add_test(tc, plain_table_is_aligned);
 	tcase_add_test(tc, lost_memory_fails_the_table);

@@ -254,6 +254,30 @@ START_TEST(ranges_find_where_the_sign_turns)
 }
 END_TEST
 
+/* The same, but at the high end "other" is @least below or above "base". */
+static double least;
+
+static struct fake_result vanishes(const struct dvm_sim_options *options)
+{
+	bool high = fake_param(options, "barrier.dsb_nsh_ps") == 200000;
+
+	return (struct fake_result){ .per_second = is(options, "base") ? 1000 :
+						   high ? 1000 * (1 + least / 100) : 1100 };
+}
+
+START_TEST(vanishing_is_not_turning)
+{
+	static const double at[] = { 0.0049, -0.0049, -0.0051 };
+	struct dvm_study_options o = { .size = sizeof(o), .threads = 1 };
+	struct dvm_study *s;
+
+	least = at[_i];
+	s = run_study(vanishes, &o, two);
+	ck_assert_int_eq(ranges_of(s, 1).holds, _i < 2);
+	dvm_study_free(s);
+}
+END_TEST
+
 static struct fake_result flat(const struct dvm_sim_options *options)
 {
 	return (struct fake_result){ .per_second = is(options, "base") ? 1000 : 1100 };
@@ -470,6 +494,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, a_failed_run_speaks_for_its_cell, 0,
 			    sizeof(failures) / sizeof(failures[0]));
 	tcase_add_test(tc, ranges_find_where_the_sign_turns);
+	tcase_add_loop_test(tc, vanishing_is_not_turning, 0, 3);
 	tcase_add_test(tc, a_sign_that_holds_is_said_to_hold);
 	tcase_add_test(tc, stale_anywhere_in_the_box_is_kept);
 	tcase_add_test(tc, budget_limits_single_parameters_only);
