@@ -24,6 +24,7 @@ int dvmi_evq_init(struct dvmi_evq *q, uint32_t cpus)
 	if (!q->tree)
 		return -DVM_ENOMEM;
 	q->cpus = cpus;
+	q->taken = UINT32_MAX;
 	q->leaves = leaves;
 	/* All equal: of two, the left one, with the lower CPU numbers, is first. */
 	for (uint32_t i = 2 * leaves; i-- > 1;)
@@ -39,7 +40,7 @@ void dvmi_evq_fini(struct dvmi_evq *q)
 	memset(q, 0, sizeof(*q));
 }
 
-void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+static void set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
 {
 	struct dvmi_evq_node win = {time_ps, cpu}, *tree = q->tree;
 	uint32_t i = q->leaves + cpu;
@@ -47,12 +48,38 @@ void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
 	tree[i] = win;
 	for (; i > 1; i >>= 1) {
 		struct dvmi_evq_node other = tree[i ^ 1];
+		/* The left of two equals: the other one, if we are the right. No branches: which
+		   one wins is as good as random. */
+		uint64_t take = (other.time_ps < win.time_ps) |
+				((other.time_ps == win.time_ps) & (i & 1));
+		uint64_t mask = 0 - take;
 
-		/* The left of two equals: the other one, if we are the right. */
-		if (other.time_ps < win.time_ps || (other.time_ps == win.time_ps && i & 1))
-			win = other;
+		win.time_ps ^= (win.time_ps ^ other.time_ps) & mask;
+		win.cpu ^= (win.cpu ^ other.cpu) & (uint32_t)mask;
 		tree[i >> 1] = win;
 	}
+}
+
+/*
+ * A CPU that was taken usually has its next action set before anything else is asked: its leaf is
+ * left as it was until then, which saves one walk of the two.
+ */
+static void settle(struct dvmi_evq *q)
+{
+	uint32_t cpu = q->taken;
+
+	q->taken = UINT32_MAX;
+	if (cpu != UINT32_MAX)
+		set(q, cpu, DVMI_NEVER);
+}
+
+void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+{
+	if (cpu == q->taken)
+		q->taken = UINT32_MAX;
+	else
+		settle(q);
+	set(q, cpu, time_ps);
 }
 
 static int before(const struct dvmi_message *a, const struct dvmi_message *b)
@@ -111,17 +138,22 @@ uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q)
 	return q->messages ? q->heap[0].time_ps : DVMI_NEVER;
 }
 
-uint64_t dvmi_evq_next_ps(const struct dvmi_evq *q)
+uint64_t dvmi_evq_next_ps(struct dvmi_evq *q)
 {
-	uint64_t msg = dvmi_evq_next_message_ps(q), cpu = q->tree[1].time_ps;
+	uint64_t msg = dvmi_evq_next_message_ps(q), cpu;
+
+	settle(q);
+	cpu = q->tree[1].time_ps;
 
 	return msg < cpu ? msg : cpu;
 }
 
 int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
 {
-	struct dvmi_evq_node first = q->tree[1];
+	struct dvmi_evq_node first;
 
+	settle(q);
+	first = q->tree[1];
 	if (q->messages && q->heap[0].time_ps <= first.time_ps) {
 		const struct dvmi_message *m = &q->heap[0];
 
@@ -132,7 +164,7 @@ int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev)
 	if (first.time_ps == DVMI_NEVER)
 		return 0;
 	*ev = (struct dvmi_event){first.time_ps, DVMI_EV_CPU, first.cpu, 0};
-	dvmi_evq_cpu_set(q, first.cpu, DVMI_NEVER);
+	q->taken = first.cpu;
 	return 1;
 }
 

@@ -42,6 +42,7 @@ struct dvmi_evq_node {
 struct dvmi_evq {
 	struct dvmi_evq_node *tree; /* node 1 is the root, i has 2i and 2i+1, leaves from .leaves */
 	uint32_t cpus, leaves;
+	uint32_t taken; /* CPU whose action was taken and not replaced yet, UINT32_MAX */
 	struct dvmi_message *heap;
 	size_t messages, capacity;
 	uint64_t seq;
@@ -55,7 +56,7 @@ void dvmi_evq_fini(struct dvmi_evq *q);
 void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps);
 static inline uint64_t dvmi_evq_cpu_get(const struct dvmi_evq *q, uint32_t cpu)
 {
-	return q->tree[q->leaves + cpu].time_ps;
+	return cpu == q->taken ? DVMI_NEVER : q->tree[q->leaves + cpu].time_ps;
 }
 
 /* Post a message. @prio orders messages of one instant. Returns 0 or -DVM_ENOMEM. */
@@ -69,7 +70,7 @@ int dvmi_evq_post(struct dvmi_evq *q, uint64_t time_ps, uint32_t prio, uint32_t 
 int dvmi_evq_pop(struct dvmi_evq *q, struct dvmi_event *ev);
 
 /* When the next event, or the next message, is due; DVMI_NEVER when there is none. */
-uint64_t dvmi_evq_next_ps(const struct dvmi_evq *q);
+uint64_t dvmi_evq_next_ps(struct dvmi_evq *q);
 uint64_t dvmi_evq_next_message_ps(const struct dvmi_evq *q);
 
 /* Heap bytes held now. */

@@ -254,12 +254,16 @@ static struct dvmi_inval inval_of(uint32_t mm, const struct dvmi_tlbi_op *op)
 	return v;
 }
 
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm,
-		      const struct dvmi_tlbi_op *op)
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, const struct dvmi_tlbi_op *op,
+		    uint64_t now_ps)
 {
 	struct dvmi_inval v = inval_of(mm, op);
 
-	return cpu < a->cpus && !op->user_twin ? dvmi_tlb_apply(a->tlbs[cpu], &v) : 0;
+	if (cpu >= a->cpus || op->user_twin)
+		return 0;
+	/* What arrived before comes first. */
+	dvmi_tlb_settle(a->tlbs[cpu], now_ps);
+	return dvmi_tlb_apply(a->tlbs[cpu], &v);
 }
 
 int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,

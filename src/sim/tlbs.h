@@ -49,9 +49,9 @@ int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, uint32_t mm,
 int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 		      struct dvm_error *err);
 
-/* A local operation takes effect on @cpu now. */
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm,
-		      const struct dvmi_tlbi_op *op);
+/* A local operation takes effect on @cpu at @now_ps. */
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, const struct dvmi_tlbi_op *op,
+		    uint64_t now_ps);
 /* The tag under which a broadcast travels the fabric; -DVM_ENOMEM. Give it back if it was not issued. */
 int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,
 		    uint64_t *tag);
