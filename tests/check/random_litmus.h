@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMSIM_TESTS_RANDOM_LITMUS_H
+#define DVMSIM_TESTS_RANDOM_LITMUS_H
+
+#include "base/rng.h"
+
+#include <stdio.h>
+
+static const char *const random_pool[] = {
+	"LDR W%u,[X10]",     "LDR W%u,[X11]",      "STR W1,[X10]",	"STR W2,[X11]",
+	"STR X14,[X13]",     "STR X15,[X13]",	   "LDR X%u,[X13]",	"DMB SY",
+	"DMB ST",	     "DMB LD",		   "DSB ISH",		"DSB ST",
+	"DSB LD",	     "ISB",		   "TLBI VAAE1IS,X12",	"TLBI VMALLE1",
+	"LDAR W%u,[X11]",    "STLR W1,[X11]",	   "SWP W1,W%u,[X11]",	"LDR W%u,[X10,X3]",
+	"EOR X3,X4,X4",	     "CBNZ X4,L%u",	   "STR X15,[X13]",	"LDR W%u,[X10]",
+	"CAS W4,W2,[X11]",   "TLBI VAE1IS,X12",	   "LDR W4,[X11]",	"STR X14,[X13]",
+};
+
+/* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3 or 4. */
+static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text, size_t size)
+{
+	unsigned threads = 2 + (unsigned)dvmi_rng_below(rng, 2);
+	size_t n = 0;
+
+	if (!rows)
+		rows = threads == 2 ? 4 : 3;
+
+	n += (size_t)snprintf(text + n, size - n, "AArch64 random\n{ y=5; z=6;\n");
+	for (unsigned t = 0; t < threads; t++)
+		n += (size_t)snprintf(text + n, size - n,
+				      "%u:X10=x; %u:X11=y; %u:X13=PTE(x); %u:X1=1; %u:X2=2; "
+				      "%u:X12=%u; %u:X14=(oa:PA(x),valid:0); %u:X15=(oa:PA(z));\n",
+				      t, t, t, t, t, t, 1 << 24, t, t);
+	n += (size_t)snprintf(text + n, size - n, "}\n");
+	for (unsigned t = 0; t < threads; t++)
+		n += (size_t)snprintf(text + n, size - n, "%s P%u ", t ? "|" : "", t);
+	n += (size_t)snprintf(text + n, size - n, ";\n");
+	for (unsigned r = 0; r < rows; r++) {
+		for (unsigned t = 0; t < threads; t++) {
+			const char *op = random_pool[dvmi_rng_below(
+				rng, sizeof(random_pool) / sizeof(random_pool[0]))];
+
+			n += (size_t)snprintf(text + n, size - n, "%s ", t ? "|" : "");
+			/* %u: a register of its own, or the label at the end. */
+			n += (size_t)snprintf(text + n, size - n, op,
+					      op[0] == 'C' && op[1] == 'B' ? t : 5 + r);
+		}
+		n += (size_t)snprintf(text + n, size - n, ";\n");
+	}
+	for (unsigned t = 0; t < threads; t++)
+		n += (size_t)snprintf(text + n, size - n, "%sL%u: NOP ", t ? "|" : "", t);
+	n += (size_t)snprintf(text + n, size - n, ";\nlocations [x; y; z; PTE(x);");
+	for (unsigned t = 0; t < threads; t++)
+		n += (size_t)snprintf(text + n, size - n, "%u:X4; %u:X5; %u:X6; %u:X7; fault(P%u,x);",
+				      t, t, t, t, t);
+	(void)snprintf(text + n, size - n, "]\nexists (true)\n");
+}
+
+#endif
