@@ -105,6 +105,6 @@ const char *dvmi_class_text(char buf[96], const struct dvm_metric *m)
 	if (!strcmp(m->unit, "/s"))
 		snprintf(buf, 96, "%s (ops/sec)", m->name);
 	else
-		snprintf(buf, 96, "%s (time)", m->name);
+		snprintf(buf, 96, "%s (%s)", m->name, !strcmp(m->name, "cpu time") ? "sum" : "time");
 	return buf;
 }

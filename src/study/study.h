@@ -147,7 +147,8 @@ void dvmi_run_fini(struct dvmi_run *run);
 
 /*
  * metric.c: the metrics of a site. The first ones are the work kinds of its first run that ended
- * well, or the elapsed time when the workload counts nothing; these are the primary ones.
+ * well, or the elapsed time when the workload counts nothing, and the CPU time when its CPUs are mostly
+ * idle; these are the primary ones.
  */
 struct dvmi_metric_def {
 	const char *name, *unit;

@@ -37,6 +37,9 @@ static int fake_new(const struct dvm_sim_options *options, struct dvm_sim **out,
 	sim->stats.events = 1000;
 	sim->stats.copies = options->copies ? options->copies : 8;
 	sim->stats.flush = r.flush;
+	sim->stats.cpus_used = r.cpus_used;
+	sim->stats.idle_ps = r.idle_ps;
+	sim->stats.run_ps = r.run_ps;
 	*out = sim;
 	return 0;
 }

@@ -12,7 +12,7 @@ struct fake_result {
 	int new_code, run_code; /* 0 or -DVM_E... */
 	bool random;
 	double per_second; /* of the only work kind, "jobs"; 0: the workload counts nothing */
-	uint64_t elapsed_ps;
+	uint64_t elapsed_ps, cpus_used, idle_ps, run_ps;
 	struct dvm_latency flush;
 };
 

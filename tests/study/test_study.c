@@ -135,10 +135,39 @@ START_TEST(without_work_marks_the_elapsed_time_counts)
 	ck_assert_double_eq(m.change_pct, 100);
 	ck_assert_int_eq(m.verdict, DVM_VERDICT_REGRESSED);
 	/* No flush happened: there is no mean of nothing. */
-	dvm_study_metric(s, 1, 1, &m);
+	dvm_study_metric(s, 1, 2, &m);
 	ck_assert_str_eq(m.name, "flush mean");
 	ck_assert_uint_eq(m.n, 0);
 	ck_assert_int_eq(m.verdict, DVM_VERDICT_NONE);
+	dvm_study_free(s);
+}
+END_TEST
+
+/* Half of 2 CPUs' 1000 ps is 1000: one more is mostly idle. */
+static uint64_t idle_ps;
+
+static struct fake_result waits(const struct dvm_sim_options *options)
+{
+	return (struct fake_result){ .per_second = 1000, .elapsed_ps = 1000, .cpus_used = 2,
+				     .idle_ps = idle_ps,
+				     .run_ps = is(options, "base") ? 400 : 300 };
+}
+
+START_TEST(work_that_waits_is_judged_by_its_cpu_time_too)
+{
+	struct dvm_study_options o = plain(1);
+	struct dvm_study *s;
+	struct dvm_metric m;
+	struct dvm_cell c;
+
+	idle_ps = 1000 + (uint64_t)_i;
+	s = run_study(waits, &o, two);
+	dvm_study_cell(s, 1, &c);
+	ck_assert_uint_eq(c.primary, _i ? 2 : 1);
+	dvm_study_metric(s, 1, 1, &m);
+	ck_assert_str_eq(m.name, "cpu time");
+	ck_assert_double_eq_tol(m.change_pct, -25, 1e-9);
+	ck_assert_int_eq(m.verdict, DVM_VERDICT_IMPROVED);
 	dvm_study_free(s);
 }
 END_TEST
@@ -491,6 +520,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, what_is_not_random_runs_once);
 	tcase_add_test(tc, direction_belongs_to_the_metric);
 	tcase_add_test(tc, without_work_marks_the_elapsed_time_counts);
+	tcase_add_loop_test(tc, work_that_waits_is_judged_by_its_cpu_time_too, 0, 2);
 	tcase_add_loop_test(tc, a_failed_run_speaks_for_its_cell, 0,
 			    sizeof(failures) / sizeof(failures[0]));
 	tcase_add_test(tc, ranges_find_where_the_sign_turns);
