@@ -535,6 +535,12 @@ static unsigned step_write(const struct dvmi_program *prog, const struct dvmi_st
 	next.wloc[e->id] = loc;
 	next.wval[e->id] = cut(v, e->width);
 	next.pos[e->id] = next.order_len;
+	next.rank[e->id] = 1;
+	for (unsigned i = next.order_len; i-- > 0;)
+		if (next.wloc[next.order[i]] == loc) {
+			next.rank[e->id] = (uint8_t)(next.rank[next.order[i]] + 1);
+			break;
+		}
 	next.order[next.order_len++] = e->id;
 	emit(arg, &next);
 	return 1;

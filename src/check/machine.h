@@ -154,6 +154,7 @@ struct dvmi_state {
 	uint8_t order_len;
 	uint8_t order[DVMI_WRITES_MAX]; /* writes in the order memory took them */
 	uint8_t pos[DVMI_WRITES_MAX];   /* place in order, when done */
+	uint8_t rank[DVMI_WRITES_MAX];  /* place among the writes of its location, from 1 */
 	uint16_t wloc[DVMI_WRITES_MAX];
 	uint64_t wval[DVMI_WRITES_MAX];
 	uint8_t rsrc[DVMI_READS_MAX]; /* the write it reads */

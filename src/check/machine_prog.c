@@ -204,20 +204,13 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 
 	for (unsigned p = 0; p < prog->pes; p++)
 		n = put(key, n, st->done[p], (prog->pe[p].events + 7) / 8);
-	for (unsigned r = 0; r < prog->reads; r++)
-		key[n++] = st->rsrc[r];
-	for (unsigned w = 0; w < prog->walks; w++)
-		key[n++] = st->tsrc[w];
-	/* For each write its rank within its location: the order of others does not matter. */
-	for (unsigned w = 0; w < prog->writes; w++) {
-		unsigned rank = 0;
-
-		if (st->done[prog->write[w].pe] >> prog->write[w].ev & 1) {
-			for (unsigned i = 0; i <= st->pos[w]; i++)
-				rank += st->wloc[st->order[i]] == st->wloc[w];
-		}
-		key[n++] = (unsigned char)rank;
-	}
+	/* Fields of events that are not done are zero. Rank: the order of other locations is nothing. */
+	memcpy(key + n, st->rsrc, prog->reads);
+	n += prog->reads;
+	memcpy(key + n, st->tsrc, prog->walks);
+	n += prog->walks;
+	memcpy(key + n, st->rank, prog->writes);
+	n += prog->writes;
 	for (unsigned t = 0; t < prog->tlbis; t++) {
 		uint64_t before = 0;
 

@@ -17,6 +17,11 @@ void dvmi_visited_fini(struct dvmi_visited *set)
 
 void dvmi_visited_clear(struct dvmi_visited *set)
 {
+	/* A table that one large search left behind is not worth clearing for many small ones. */
+	if (set->slots && set->mask >= 65536 && set->count < set->mask / 64) {
+		dvmi_free(set->slots);
+		set->slots = NULL;
+	}
 	set->count = 0;
 	if (set->slots)
 		memset(set->slots, 0, (set->mask + 1) * sizeof(*set->slots));
@@ -47,25 +52,30 @@ static uint64_t hash(const unsigned char *key, size_t size)
 	return h * UINT64_C(0xc4ceb9fe1a85ec53);
 }
 
-static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size)
+/* The slot of a string, or the free one where it belongs. Whole strings decide, not hashes. */
+static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size, uint64_t h)
 {
-	size_t i = (size_t)(hash(key, size) >> 20) & set->mask;
+	size_t i = (size_t)(h >> 32) & set->mask;
 
-	while (set->slots[i]) {
-		size_t e = set->slots[i] - 1;
+	for (; set->slots[i]; i = (i + 1) & set->mask) {
+		size_t e = (set->slots[i] & UINT32_MAX) - 1;
 
-		if (set->at[e + 1] - set->at[e] == size &&
+		if (((set->slots[i] ^ (h << 32)) >> 32) == 0 && set->at[e + 1] - set->at[e] == size &&
 		    !memcmp(set->bytes + set->at[e], key, size))
 			break;
-		i = (i + 1) & set->mask;
 	}
 	return i;
+}
+
+static uint64_t slot_of(uint64_t h, size_t entry)
+{
+	return h << 32 | (uint32_t)(entry + 1);
 }
 
 static int enlarge(struct dvmi_visited *set)
 {
 	size_t old = set->slots ? set->mask + 1 : 0, slots = old ? old * 2 : 1024;
-	uint32_t *fresh;
+	uint64_t *fresh;
 
 	if (slots > UINT32_MAX || !(fresh = dvmi_calloc(slots, sizeof(*fresh))))
 		return -DVM_ENOMEM;
@@ -73,20 +83,26 @@ static int enlarge(struct dvmi_visited *set)
 	set->slots = fresh;
 	set->mask = slots - 1;
 	for (size_t e = 0; e < set->count; e++) {
+		const unsigned char *key = set->bytes + set->at[e];
 		size_t size = set->at[e + 1] - set->at[e];
+		uint64_t h = hash(key, size);
+		size_t i = (size_t)(h >> 32) & set->mask;
 
-		set->slots[find(set, set->bytes + set->at[e], size)] = (uint32_t)e + 1;
+		while (set->slots[i])
+			i = (i + 1) & set->mask;
+		set->slots[i] = slot_of(h, e);
 	}
 	return 0;
 }
 
 int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t size)
 {
+	uint64_t h = hash(key, size);
 	size_t slot, end;
 
 	if ((!set->slots || set->count * 3 >= set->mask * 2) && enlarge(set))
 		return -DVM_ENOMEM;
-	slot = find(set, key, size);
+	slot = find(set, key, size, h);
 	if (set->slots[slot])
 		return 0;
 	if (dvmi_grow((void **)&set->at, &set->at_capacity, set->count + 2, sizeof(*set->at)))
@@ -97,7 +113,7 @@ int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t 
 		return -DVM_ENOMEM;
 	memcpy(set->bytes + end, key, size);
 	set->at[set->count] = end;
+	set->slots[slot] = slot_of(h, set->count);
 	set->at[++set->count] = end + size;
-	set->slots[slot] = (uint32_t)set->count;
 	return 1;
 }

@@ -7,7 +7,7 @@
 
 /* A set of byte strings. Whole strings are kept and compared: two states never pass for one. */
 struct dvmi_visited {
-	uint32_t *slots; /* 1 + number of the entry; 0: free */
+	uint64_t *slots; /* hash bits, and 1 + number of the entry in the low 32 bits; 0: free */
 	size_t mask, count;
 	size_t *at; /* entry i is bytes[at[i]] .. bytes[at[i + 1]] */
 	size_t at_capacity;
