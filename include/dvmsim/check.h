@@ -105,6 +105,9 @@ DVM_API int dvm_litmus_ok(const struct dvm_litmus_result *result);
 /** dvm_litmus_states() - machine states explored. */
 DVM_API uint64_t dvm_litmus_states(const struct dvm_litmus_result *result);
 
+/** dvm_litmus_memory() - bytes that the table of states took, at its largest. */
+DVM_API uint64_t dvm_litmus_memory(const struct dvm_litmus_result *result);
+
 /** dvm_litmus_outcomes() - number of different final states, as the condition sees them. */
 DVM_API size_t dvm_litmus_outcomes(const struct dvm_litmus_result *result);
 

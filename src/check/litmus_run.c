@@ -26,7 +26,7 @@ struct dvm_litmus_result {
 	struct outcome *outcome;
 	size_t outcomes, capacity;
 	uint64_t positive, negative; /* executions with and without the proposition */
-	uint64_t states;
+	uint64_t states, memory;
 };
 
 struct run {
@@ -121,16 +121,21 @@ static void empty_program(struct dvmi_program *prog)
 
 static int run_one(struct run *r, const size_t *choice)
 {
+	int rc;
+
 	empty_program(r->prog);
 	for (unsigned t = 0; t < r->test->threads; t++) {
-		int rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
+		rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
 					 &r->built[t], r->err);
 
 		if (rc)
 			return rc > 0 ? 0 : rc;
 	}
 	dvmi_program_prepare(r->prog);
-	return dvmi_explore(&r->ex, r->prog);
+	rc = dvmi_explore(&r->ex, r->prog);
+	if (dvmi_visited_memory(&r->ex.visited) > r->res->memory)
+		r->res->memory = dvmi_visited_memory(&r->ex.visited);
+	return rc;
 }
 
 /* Drop paths that contradict themselves whatever the other threads do. */
@@ -400,6 +405,11 @@ int dvm_litmus_ok(const struct dvm_litmus_result *res)
 uint64_t dvm_litmus_states(const struct dvm_litmus_result *res)
 {
 	return res->states;
+}
+
+uint64_t dvm_litmus_memory(const struct dvm_litmus_result *res)
+{
+	return res->memory;
 }
 
 size_t dvm_litmus_outcomes(const struct dvm_litmus_result *res)

@@ -10,7 +10,6 @@
 void dvmi_visited_fini(struct dvmi_visited *set)
 {
 	dvmi_free(set->slots);
-	dvmi_free(set->at);
 	dvmi_free(set->bytes);
 	memset(set, 0, sizeof(*set));
 }
@@ -30,7 +29,7 @@ void dvmi_visited_clear(struct dvmi_visited *set)
 size_t dvmi_visited_memory(const struct dvmi_visited *set)
 {
 	return (set->slots ? (set->mask + 1) * sizeof(*set->slots) : 0) +
-	       set->at_capacity * sizeof(*set->at) + set->bytes_capacity;
+	       set->bytes_capacity;
 }
 
 static uint64_t hash(const unsigned char *key, size_t size)
@@ -60,8 +59,8 @@ static size_t find(const struct dvmi_visited *set, const unsigned char *key, siz
 	for (; set->slots[i]; i = (i + 1) & set->mask) {
 		size_t e = (set->slots[i] & UINT32_MAX) - 1;
 
-		if (((set->slots[i] ^ (h << 32)) >> 32) == 0 && set->at[e + 1] - set->at[e] == size &&
-		    !memcmp(set->bytes + set->at[e], key, size))
+		if (((set->slots[i] ^ (h << 32)) >> 32) == 0 &&
+		    !memcmp(set->bytes + e * size, key, size))
 			break;
 	}
 	return i;
@@ -83,9 +82,7 @@ static int enlarge(struct dvmi_visited *set)
 	set->slots = fresh;
 	set->mask = slots - 1;
 	for (size_t e = 0; e < set->count; e++) {
-		const unsigned char *key = set->bytes + set->at[e];
-		size_t size = set->at[e + 1] - set->at[e];
-		uint64_t h = hash(key, size);
+		uint64_t h = hash(set->bytes + e * set->size, set->size);
 		size_t i = (size_t)(h >> 32) & set->mask;
 
 		while (set->slots[i])
@@ -98,22 +95,19 @@ static int enlarge(struct dvmi_visited *set)
 int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t size)
 {
 	uint64_t h = hash(key, size);
-	size_t slot, end;
+	size_t slot;
 
+	if (!set->count)
+		set->size = size;
 	if ((!set->slots || set->count * 3 >= set->mask * 2) && enlarge(set))
 		return -DVM_ENOMEM;
 	slot = find(set, key, size, h);
 	if (set->slots[slot])
 		return 0;
-	if (dvmi_grow((void **)&set->at, &set->at_capacity, set->count + 2, sizeof(*set->at)))
-		return -DVM_ENOMEM;
-	end = set->count ? set->at[set->count] : 0;
 	/* One byte more, so that an empty string has an address too. */
-	if (dvmi_grow((void **)&set->bytes, &set->bytes_capacity, end + size + 1, 1))
+	if (dvmi_grow((void **)&set->bytes, &set->bytes_capacity, (set->count + 1) * size + 1, 1))
 		return -DVM_ENOMEM;
-	memcpy(set->bytes + end, key, size);
-	set->at[set->count] = end;
-	set->slots[slot] = slot_of(h, set->count);
-	set->at[++set->count] = end + size;
+	memcpy(set->bytes + set->count * size, key, size);
+	set->slots[slot] = slot_of(h, set->count++);
 	return 1;
 }

@@ -5,12 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A set of byte strings. Whole strings are kept and compared: two states never pass for one. */
+/*
+ * A set of byte strings of one length, that of the first. Whole strings are kept and compared: two
+ * states never pass for one.
+ */
 struct dvmi_visited {
 	uint64_t *slots; /* hash bits, and 1 + number of the entry in the low 32 bits; 0: free */
 	size_t mask, count;
-	size_t *at; /* entry i is bytes[at[i]] .. bytes[at[i + 1]] */
-	size_t at_capacity;
+	size_t size; /* of each string */
 	unsigned char *bytes;
 	size_t bytes_capacity;
 };

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The checker: states a second, bytes a state, and time for the whole corpus.
+ * One line per point, fields separated by blanks:
+ *   check states threads N rows N states S M_states_per_s R bytes_per_state B
+ *   check corpus tests N ms T slowest_ms T NAME
+ * A "states" program has N threads of stores and loads to two locations. Processor time, the median
+ * of five repetitions.
+ */
+#include <dvmsim/check.h>
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define REPEATS 5
+#define DIR_LITMUS DVMSIM_SOURCE_DIR "/tests/litmus"
+
+static struct dvm_error err;
+
+static void must(int ret)
+{
+	char text[1024];
+
+	if (!ret)
+		return;
+	dvm_error_format(&err, text, sizeof(text));
+	fprintf(stderr, "bench_check: %s\n", text);
+	exit(2);
+}
+
+static double now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Median milliseconds of exploring @test. */
+static double explore(const struct dvm_litmus *test, uint64_t *states, uint64_t *bytes)
+{
+	double ms[REPEATS];
+
+	for (int i = 0; i < REPEATS; i++) {
+		struct dvm_litmus_result *res;
+		double start = now_ms();
+
+		must(dvm_litmus_run(test, NULL, &res, &err));
+		ms[i] = now_ms() - start;
+		*states = dvm_litmus_states(res);
+		*bytes = dvm_litmus_memory(res);
+		dvm_litmus_result_free(res);
+	}
+	qsort(ms, REPEATS, sizeof(ms[0]), compare);
+	return ms[REPEATS / 2];
+}
+
+static void states(unsigned threads, unsigned rows)
+{
+	char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), "AArch64 bench\n{\n");
+	uint64_t count = 0, bytes = 0;
+	struct dvm_litmus *test;
+	double ms;
+
+	for (unsigned t = 0; t < threads; t++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u:X1=x; %u:X2=y; %u:X3=%u;\n", t, t,
+				      t, t + 1);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "}\n");
+	for (unsigned r = 0; r <= rows; r++)
+		for (unsigned t = 0; t < threads; t++) {
+			const char *end = t + 1 < threads ? "|" : ";\n";
+
+			if (!r)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "P%u %s", t, end);
+			else if ((r + t) % 2)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "STR W3,[X%u] %s",
+						      1 + r % 2, end);
+			else
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "LDR W%u,[X%u] %s",
+						      3 + r, 2 - r % 2, end);
+		}
+	(void)snprintf(text + n, sizeof(text) - n, "exists (true)\n");
+	must(dvm_litmus_parse("bench", text, strlen(text), &test, &err));
+	ms = explore(test, &count, &bytes);
+	printf("check states threads %u rows %u states %" PRIu64
+	       " M_states_per_s %.2f bytes_per_state %.0f\n", threads, rows, count,
+	       (double)count / ms * 1e-3, (double)bytes / (double)count);
+	dvm_litmus_free(test);
+}
+
+static void corpus(void)
+{
+	double total = 0, slowest = 0;
+	char slowest_name[256] = "-";
+	unsigned tests = 0;
+	struct dirent *e;
+	DIR *dir = opendir(DIR_LITMUS);
+
+	while (dir && (e = readdir(dir))) {
+		char path[4096];
+		struct dvm_litmus *test;
+		uint64_t count, bytes;
+		double ms;
+
+		if (!strstr(e->d_name, ".litmus"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", DIR_LITMUS, e->d_name);
+		must(dvm_litmus_load(path, &test, &err));
+		ms = explore(test, &count, &bytes);
+		dvm_litmus_free(test);
+		total += ms;
+		tests++;
+		if (ms > slowest) {
+			slowest = ms;
+			snprintf(slowest_name, sizeof(slowest_name), "%.200s", e->d_name);
+		}
+	}
+	if (dir)
+		closedir(dir);
+	printf("check corpus tests %u ms %.2f slowest_ms %.3f %s\n", tests, total, slowest,
+	       slowest_name);
+}
+
+int main(void)
+{
+	states(2, 6);
+	states(3, 4);
+	states(3, 5);
+	states(4, 3);
+	corpus();
+	return 0;
+}
