@@ -68,6 +68,9 @@ int cli_fail(const struct dvm_error *err);
 /* Write @text to --output FILE (atomically) or to stdout; returns an exit status. */
 int cli_write(const char *path, const char *text, size_t size);
 
+/* Write @text as a JSON string. What the library hands out is ASCII; a path may be anything. */
+void cli_json_string(FILE *out, const char *text);
+
 /* Where the models, strategies and traces that ship are found: DVMSIM_DATA, the install, the tree. */
 const char *cli_data_dir(void);
 

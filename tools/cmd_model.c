@@ -98,26 +98,10 @@ static const char *unit(const struct dvm_param *p)
 	return p->type == DVM_PARAM_INT ? p->unit : "";
 }
 
-static void json_text(FILE *f, const char *text)
-{
-	fputc('"', f);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20)
-			fprintf(f, "\\u%04x", c);
-		else
-			fputc(c, f);
-	}
-	fputc('"', f);
-}
-
 static void json_member(FILE *f, const char *key, const char *text)
 {
 	fprintf(f, "\"%s\": ", key);
-	json_text(f, text);
+	cli_json_string(f, text);
 }
 
 /* model list */

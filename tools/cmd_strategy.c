@@ -126,27 +126,10 @@ int cli_load_strategy(const char *name, struct dvm_strategy **s)
 	return try_load(name, s, &err) ? cli_fail(&err) : CLI_OK;
 }
 
-/* A JSON string. What the library hands out is ASCII; a path may be anything. */
-static void json(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < ' ')
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
 static void json_member(FILE *out, const char *key, const char *value)
 {
 	fprintf(out, "\"%s\":", key);
-	json(out, value);
+	cli_json_string(out, value);
 }
 
 /* Begin a document in memory; finish() prints it. */

@@ -40,10 +40,24 @@ static int read_text(const char *path, struct dvm_trace **trace)
 	return status;
 }
 
+/* @name where it is a file or looks like a path; else the trace that ships under this name. */
+static const char *find_trace(const char *name, char *path, size_t size)
+{
+	struct stat st;
+
+	if (strpbrk(name, "/.") || !*name || !stat(name, &st) ||
+	    snprintf(path, size, "%s/traces/%s.dvt", cli_data_dir(), name) >= (int)size ||
+	    stat(path, &st))
+		return name;
+	return path;
+}
+
 /* Binary or text, by its first byte. A damaged binary trace is read up to the damage: CLI_PARTIAL. */
-static int load(const char *path, struct dvm_trace **trace)
+static int load(const char *name, struct dvm_trace **trace)
 {
 	struct dvm_error err = { 0 };
+	char shipped[4096];
+	const char *path = find_trace(name, shipped, sizeof(shipped));
 	FILE *f = fopen(path, "rb");
 	int first = f ? fgetc(f) : EOF, ret;
 
@@ -343,7 +357,7 @@ const struct cli_command cmd_trace_info = {
 		   "of flushes whose mm had run on one CPU only.\n\nTRACE is a binary or a text "
 		   "trace. Of a damaged file, what precedes the damage is counted, and the exit "
 		   "status is 3.",
-	.examples = "  dvmsim trace info traces/fork.dvt\n"
+	.examples = "  dvmsim trace info fork\n"
 		    "  dvmsim trace info --markdown traces/*.dvt",
 	.options = info_options,
 	.min_operands = 1,
@@ -358,7 +372,7 @@ const struct cli_command cmd_trace_cat = {
 	.details = "The text form can be edited and turned back into a binary trace with 'dvmsim trace "
 		   "import --from text'; the two hold exactly the same. Of a damaged file, what "
 		   "precedes the damage is printed, and the exit status is 3.",
-	.examples = "  dvmsim trace cat traces/redis.dvt | less",
+	.examples = "  dvmsim trace cat redis | less",
 	.options = cat_options,
 	.min_operands = 1,
 	.max_operands = 1,

@@ -229,7 +229,7 @@ static const struct dvmi_generator *find(const char *name, struct dvm_error *err
 }
 
 static int set_param(const struct dvmi_generator *gen, char *text, uint64_t *values,
-		     struct dvm_error *err)
+		     bool *given, struct dvm_error *err)
 {
 	const struct dvm_workload_param *p = gen->info.params;
 	char *eq = strchr(text, '='), *end = NULL;
@@ -247,6 +247,9 @@ static int set_param(const struct dvmi_generator *gen, char *text, uint64_t *val
 			return dvmi_error(err, DVM_EFORMAT, WHERE,
 					  "%s: \"%s\" is not a whole number from %" PRIu64
 					  " to %" PRIu64, text, eq + 1, p[i].min, p[i].max);
+		if (given[i])
+			return dvmi_error(err, DVM_EFORMAT, WHERE, "%s is given twice", text);
+		given[i] = true;
 		values[i] = n;
 		return 0;
 	}
@@ -259,7 +262,8 @@ static int set_param(const struct dvmi_generator *gen, char *text, uint64_t *val
 static int parse(const char *spec, const struct dvmi_generator **gen, uint64_t *values,
 		 struct dvm_error *err)
 {
-	char name[NAME_MAX_LEN + 1], *text, *save = NULL;
+	char name[NAME_MAX_LEN + 1], *text, *word, *comma;
+	bool given[PARAMS_MAX] = { false };
 	size_t len = strcspn(spec, ":");
 	int ret = 0;
 
@@ -272,12 +276,17 @@ static int parse(const char *spec, const struct dvmi_generator **gen, uint64_t *
 		return -DVM_ENOENT;
 	for (size_t i = 0; (*gen)->info.params[i].name; i++)
 		values[i] = (*gen)->info.params[i].value;
-	text = dvmi_strdup(spec[len] ? spec + len + 1 : "");
+	if (!spec[len])
+		return 0;
+	text = dvmi_strdup(spec + len + 1);
 	if (!text)
 		return dvmi_error_nomem(err);
-	for (char *word = strtok_r(text, ",", &save); word && !ret;
-	     word = strtok_r(NULL, ",", &save))
-		ret = set_param(*gen, word, values, err);
+	for (word = text; word && !ret; word = comma ? comma + 1 : NULL) {
+		comma = strchr(word, ',');
+		if (comma)
+			*comma = '\0';
+		ret = set_param(*gen, word, values, given, err);
+	}
 	dvmi_free(text);
 	return ret;
 }
