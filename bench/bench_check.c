@@ -75,8 +75,8 @@ static void states(unsigned threads, unsigned rows)
 	double ms;
 
 	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u:X1=x; %u:X2=y; %u:X3=%u;\n", t, t,
-				      t, t + 1);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%u:X1=x; %u:X2=y; %u:X3=%u;\n",
+				      t, t, t, t + 1);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "}\n");
 	for (unsigned r = 0; r <= rows; r++)
 		for (unsigned t = 0; t < threads; t++) {
@@ -88,15 +88,15 @@ static void states(unsigned threads, unsigned rows)
 				n += (size_t)snprintf(text + n, sizeof(text) - n, "STR W3,[X%u] %s",
 						      1 + r % 2, end);
 			else
-				n += (size_t)snprintf(text + n, sizeof(text) - n, "LDR W%u,[X%u] %s",
-						      3 + r, 2 - r % 2, end);
+				n += (size_t)snprintf(text + n, sizeof(text) - n,
+						      "LDR W%u,[X%u] %s", 3 + r, 2 - r % 2, end);
 		}
 	(void)snprintf(text + n, sizeof(text) - n, "exists (true)\n");
 	must(dvm_litmus_parse("bench", text, strlen(text), &test, &err));
 	ms = explore(test, &count, &bytes);
 	printf("check states threads %u rows %u states %" PRIu64
-	       " M_states_per_s %.2f bytes_per_state %.0f\n", threads, rows, count,
-	       (double)count / ms * 1e-3, (double)bytes / (double)count);
+	       " M_states_per_s %.2f bytes_per_state %.0f\n",
+	       threads, rows, count, (double)count / ms * 1e-3, (double)bytes / (double)count);
 	dvm_litmus_free(test);
 }
 

@@ -11,19 +11,19 @@
 #include <time.h>
 
 static const struct cli_option options[] = {
-	{ "ets2", 0, NULL, "FEAT_ETS2 is implemented: faults are ordered after earlier accesses.",
-	  false },
-	{ "dsb-domain", 0, NULL,
-	  "A DSB NSH does not complete a broadcast TLBI (the published model has no domains).",
-	  false },
-	{ "without", 0, "RULE", "Switch a rule of the model off; 'list' prints them all.", true },
-	{ "unreduced", 0, NULL, "Search without partial-order reduction.", false },
-	{ "unroll", 0, "N", "Rounds of a loop to follow, 1 to 8; default 2.", false },
-	{ "max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false },
-	{ "max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 1024.", false },
-	{ "timeout", 0, "SECONDS", "Stop a test after SECONDS.", false },
-	{ "json", 'j', NULL, "Print one JSON document.", false },
-	{ NULL, 0, NULL, NULL, false },
+	{"ets2", 0, NULL, "FEAT_ETS2 is implemented: faults are ordered after earlier accesses.",
+	 false},
+	{"dsb-domain", 0, NULL,
+	 "A DSB NSH does not complete a broadcast TLBI (the published model has no domains).",
+	 false},
+	{"without", 0, "RULE", "Switch a rule of the model off; 'list' prints them all.", true},
+	{"unreduced", 0, NULL, "Search without partial-order reduction.", false},
+	{"unroll", 0, "N", "Rounds of a loop to follow, 1 to 8; default 2.", false},
+	{"max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false},
+	{"max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 1024.", false},
+	{"timeout", 0, "SECONDS", "Stop a test after SECONDS.", false},
+	{"json", 'j', NULL, "Print one JSON document.", false},
+	{NULL, 0, NULL, NULL, false},
 };
 
 struct clock {
@@ -68,8 +68,9 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 		int n = dvm_check_rule_find(*rule);
 
 		if (n < 0) {
-			cli_usage("--without: no rule '%s'; dvmsim litmus --without list prints them",
-				  *rule);
+			cli_usage(
+				"--without: no rule '%s'; dvmsim litmus --without list prints them",
+				*rule);
 			return false;
 		}
 		o->without |= UINT64_C(1) << n;
@@ -91,7 +92,7 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 static void add_json(cJSON *tests, const struct dvm_litmus *test, const char *file,
 		     const struct dvm_litmus_result *res, double seconds)
 {
-	static const char *const words[] = { "Never", "Sometimes", "Always", "Inconclusive" };
+	static const char *const words[] = {"Never", "Sometimes", "Always", "Inconclusive"};
 	cJSON *t = cJSON_CreateObject(), *states = cJSON_CreateArray();
 
 	for (size_t i = 0; i < dvm_litmus_outcomes(res); i++)
@@ -165,8 +166,8 @@ static int print_json(cJSON *tests)
 
 static int run(const struct cli_args *args)
 {
-	struct dvm_check_options o = { 0 };
-	struct clock clock = { .limit = 0 };
+	struct dvm_check_options o = {0};
+	struct clock clock = {.limit = 0};
 	cJSON *json = NULL;
 	int rc = CLI_OK;
 
@@ -195,13 +196,12 @@ const struct cli_command cmd_litmus = {
 	.name = "litmus",
 	.operands = "FILE...",
 	.summary = "Explore litmus tests under the Arm memory model with virtual memory",
-	.details =
-		"Reads tests in herd's .litmus syntax for AArch64 with page-table descriptors, "
-		"explores every execution the model allows, and prints the final states in "
-		"herd's line grammar. The model follows Arm's published cat model; "
-		"docs/checker.md states it rule by rule.\n\n"
-		"The status is 0 when every test was explored to the end, whatever it showed, 3 "
-		"when a limit ended one, 2 for a file that can not be read.",
+	.details = "Reads tests in herd's .litmus syntax for AArch64 with page-table descriptors, "
+		   "explores every execution the model allows, and prints the final states in "
+		   "herd's line grammar. The model follows Arm's published cat model; "
+		   "docs/checker.md states it rule by rule.\n\n"
+		   "The status is 0 when every test was explored to the end, whatever it showed, 3 "
+		   "when a limit ended one, 2 for a file that can not be read.",
 	.examples = "  dvmsim litmus tests/litmus/flush-local.litmus\n"
 		    "  dvmsim litmus --ets2 --without dsb-st tests/litmus/*.litmus\n",
 	.options = options,

@@ -15,9 +15,9 @@ extern "C" {
 
 /** enum dvm_check_verdict - what exploring a test's executions showed of its condition. */
 enum dvm_check_verdict {
-	DVM_CHECK_NEVER = 0,    /* no execution satisfies the condition ("Forbidden") */
-	DVM_CHECK_SOMETIMES,    /* some do ("Allowed") */
-	DVM_CHECK_ALWAYS,       /* all do */
+	DVM_CHECK_NEVER = 0,	/* no execution satisfies the condition ("Forbidden") */
+	DVM_CHECK_SOMETIMES,	/* some do ("Allowed") */
+	DVM_CHECK_ALWAYS,	/* all do */
 	DVM_CHECK_INCONCLUSIVE, /* a limit ended the search before that was known */
 };
 
@@ -87,8 +87,8 @@ DVM_API const char *dvm_litmus_name(const struct dvm_litmus *test);
  * A limit is not a failure: the result then says DVM_CHECK_INCONCLUSIVE. The same test and options
  * always give the same result.
  *
- * Return: 0, -DVM_EINVAL (an option out of range), -DVM_ELIMIT (the test is too large), -DVM_EFORMAT
- * (it needs what is not supported), -DVM_ENOMEM.
+ * Return: 0, -DVM_EINVAL (an option out of range), -DVM_ELIMIT (the test is too large),
+ * -DVM_EFORMAT (it needs what is not supported), -DVM_ENOMEM.
  */
 DVM_API int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options *options,
 			   struct dvm_litmus_result **result, struct dvm_error *err);
@@ -111,7 +111,8 @@ DVM_API uint64_t dvm_litmus_memory(const struct dvm_litmus_result *result);
 /** dvm_litmus_outcomes() - number of different final states, as the condition sees them. */
 DVM_API size_t dvm_litmus_outcomes(const struct dvm_litmus_result *result);
 
-/** dvm_litmus_outcome() - final state @index as a line, "0:X1=1; [x]=0;"; borrowed; NULL: no such. */
+/** dvm_litmus_outcome() - final state @index as a line, "0:X1=1; [x]=0;"; borrowed; NULL: no such.
+ */
 DVM_API const char *dvm_litmus_outcome(const struct dvm_litmus_result *result, size_t index);
 
 /**

@@ -79,7 +79,7 @@ static int visit(struct search *s, const struct dvmi_state *st)
 
 int dvmi_explore(struct dvmi_explorer *ex, const struct dvmi_program *prog)
 {
-	struct search s = { .ex = ex, .prog = prog };
+	struct search s = {.ex = ex, .prog = prog};
 	struct dvmi_state st;
 
 	dvmi_visited_clear(&ex->visited);

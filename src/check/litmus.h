@@ -97,7 +97,7 @@ struct dvmi_atom {
 enum dvmi_cond_kind {
 	DVMI_COND_TRUE,
 	DVMI_COND_FALSE,
-	DVMI_COND_EQ, /* atom == value */
+	DVMI_COND_EQ,	   /* atom == value */
 	DVMI_COND_ATOM_EQ, /* atom == other atom */
 	DVMI_COND_FAULT,
 	DVMI_COND_NOT,
@@ -129,8 +129,8 @@ struct dvm_litmus {
 	uint8_t quantifier;
 	unsigned conds;
 	struct dvmi_cond cond[DVMI_CONDS_MAX];
-	int root;   /* of the condition */
-	int filter; /* executions that do not satisfy it do not count; -1: none */
+	int root;	    /* of the condition */
+	int filter;	    /* executions that do not satisfy it do not count; -1: none */
 	bool narrow_domain; /* a barrier names a shareability domain */
 };
 
@@ -190,7 +190,7 @@ struct dvmi_path {
 	struct dvmi_path_step {
 		uint8_t insn;
 		uint8_t outcome; /* of an access: enum dvmi_outcome */
-		bool taken;      /* branch taken, exclusive or compare succeeded, MSR delayed */
+		bool taken;	 /* branch taken, exclusive or compare succeeded, MSR delayed */
 	} step[DVMI_PATH_MAX];
 };
 

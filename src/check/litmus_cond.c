@@ -45,8 +45,10 @@ static int add_atom(struct dvmi_litmus_parser *p, const struct dvmi_atom *atom, 
 			return 0;
 		}
 	if (t->atoms == DVMI_ATOMS_MAX)
-		return dvmi_lex_fail(&p->lex, "more than %d registers, locations and faults in the "
-					      "condition", DVMI_ATOMS_MAX);
+		return dvmi_lex_fail(&p->lex,
+				     "more than %d registers, locations and faults in the "
+				     "condition",
+				     DVMI_ATOMS_MAX);
 	t->atom[t->atoms] = *atom;
 	*index = (uint16_t)t->atoms++;
 	return 0;
@@ -58,9 +60,9 @@ static int fault_kind(struct dvmi_litmus_parser *p, uint8_t *kind)
 		const char *name;
 		uint8_t kind;
 	} kinds[] = {
-		{ "Translation", DVMI_OUT_TRANSLATION },
-		{ "AccessFlag", DVMI_OUT_ACCESS_FLAG },
-		{ "Permission", DVMI_OUT_PERMISSION },
+		{"Translation", DVMI_OUT_TRANSLATION},
+		{"AccessFlag", DVMI_OUT_ACCESS_FLAG},
+		{"Permission", DVMI_OUT_PERMISSION},
 	};
 	char word[DVMI_NAME_MAX];
 
@@ -79,8 +81,10 @@ static int fault_kind(struct dvmi_litmus_parser *p, uint8_t *kind)
 			*kind = kinds[i].kind;
 			return 0;
 		}
-	return dvmi_lex_fail(&p->lex, "unknown fault kind '%s'; known: MMU:Translation, "
-				      "MMU:AccessFlag, MMU:Permission", word);
+	return dvmi_lex_fail(&p->lex,
+			     "unknown fault kind '%s'; known: MMU:Translation, "
+			     "MMU:AccessFlag, MMU:Permission",
+			     word);
 }
 
 static int known_label(struct dvmi_litmus_parser *p, const struct dvmi_thread *t, const char *name)
@@ -94,7 +98,7 @@ static int known_label(struct dvmi_litmus_parser *p, const struct dvmi_thread *t
 /* After "fault": (P0:L0,x,MMU:Permission) */
 static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 {
-	struct dvmi_atom atom = { .kind = DVMI_ATOM_FAULT, .page = DVMI_NONE };
+	struct dvmi_atom atom = {.kind = DVMI_ATOM_FAULT, .page = DVMI_NONE};
 	char word[DVMI_NAME_MAX];
 	unsigned thread = 0, page;
 	int rc;
@@ -115,9 +119,8 @@ static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 	while (dvmi_lex_eat(&p->lex, ",")) {
 		struct dvmi_lex save = p->lex;
 
-		if (dvmi_lex_word(&p->lex, word, sizeof(word), true) &&
-		    atom.page == DVMI_NONE && strcasecmp(word, "MMU") != 0 &&
-		    strcasecmp(word, "D-MMU") != 0) {
+		if (dvmi_lex_word(&p->lex, word, sizeof(word), true) && atom.page == DVMI_NONE &&
+		    strcasecmp(word, "MMU") != 0 && strcasecmp(word, "D-MMU") != 0) {
 			rc = dvmi_litmus_var(p, word, &page);
 			atom.page = (uint8_t)page;
 		} else {
@@ -134,7 +137,7 @@ static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 
 static int reg_atom(struct dvmi_litmus_parser *p, const char *thread_word, uint16_t *index)
 {
-	struct dvmi_atom atom = { .kind = DVMI_ATOM_REG };
+	struct dvmi_atom atom = {.kind = DVMI_ATOM_REG};
 	char word[DVMI_NAME_MAX];
 	unsigned thread = 0;
 	uint8_t width;
@@ -152,7 +155,7 @@ static int reg_atom(struct dvmi_litmus_parser *p, const char *thread_word, uint1
 /* 0:X1, P0:X1, x, [x], PTE(x): a place whose value is shown. */
 static int place_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 {
-	struct dvmi_atom atom = { .kind = DVMI_ATOM_LOC };
+	struct dvmi_atom atom = {.kind = DVMI_ATOM_LOC};
 	struct dvmi_lex save = p->lex;
 	char word[DVMI_NAME_MAX];
 	int rc;
@@ -180,7 +183,7 @@ static int parse_or(struct dvmi_litmus_parser *p, unsigned depth, int *index);
 
 static int equality(struct dvmi_litmus_parser *p, int *index)
 {
-	struct dvmi_cond c = { .kind = DVMI_COND_EQ };
+	struct dvmi_cond c = {.kind = DVMI_COND_EQ};
 	bool negated = false;
 	unsigned own = DVMI_PAGES_MAX;
 	int rc = place_atom(p, &c.atom);
@@ -203,7 +206,7 @@ static int equality(struct dvmi_litmus_parser *p, int *index)
 	if (!rc)
 		rc = new_cond(p, c, index);
 	if (!rc && negated) {
-		struct dvmi_cond not = { .kind = DVMI_COND_NOT, .a = *index };
+		struct dvmi_cond not = {.kind = DVMI_COND_NOT, .a = *index};
 
 		rc = new_cond(p, not, index);
 	}
@@ -212,7 +215,7 @@ static int equality(struct dvmi_litmus_parser *p, int *index)
 
 static int parse_unary(struct dvmi_litmus_parser *p, unsigned depth, int *index)
 {
-	struct dvmi_cond c = { .kind = DVMI_COND_NOT };
+	struct dvmi_cond c = {.kind = DVMI_COND_NOT};
 	int rc;
 
 	if (depth > 100)
@@ -248,7 +251,7 @@ static int parse_and(struct dvmi_litmus_parser *p, unsigned depth, int *index)
 	int rc = parse_unary(p, depth, index);
 
 	while (!rc && dvmi_lex_eat(&p->lex, "/\\")) {
-		struct dvmi_cond c = { .kind = DVMI_COND_AND, .a = *index };
+		struct dvmi_cond c = {.kind = DVMI_COND_AND, .a = *index};
 
 		rc = parse_unary(p, depth, &c.b);
 		if (!rc)
@@ -262,7 +265,7 @@ static int parse_or(struct dvmi_litmus_parser *p, unsigned depth, int *index)
 	int rc = parse_and(p, depth, index);
 
 	while (!rc) {
-		struct dvmi_cond c = { .kind = DVMI_COND_OR, .a = *index };
+		struct dvmi_cond c = {.kind = DVMI_COND_OR, .a = *index};
 
 		if (dvmi_lex_eat(&p->lex, "=>"))
 			c.kind = DVMI_COND_IMPLIES;
@@ -355,8 +358,8 @@ bool dvmi_cond_holds(const struct dvm_litmus *test, int cond, const uint64_t *sh
 
 void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsigned atom)
 {
-	static const char *const kinds[DVMI_OUT_COUNT] = { NULL, "Translation", "AccessFlag",
-							   "Permission" };
+	static const char *const kinds[DVMI_OUT_COUNT] = {NULL, "Translation", "AccessFlag",
+							  "Permission"};
 	const struct dvmi_atom *a = &test->atom[atom];
 
 	if (a->kind == DVMI_ATOM_LOC) {
@@ -420,8 +423,9 @@ void dvmi_cond_print(struct dvmi_buf *buf, const struct dvm_litmus *test, int co
 		break;
 	default:
 		print_operand(buf, test, c->a, c->kind);
-		dvmi_buf_puts(buf, c->kind == DVMI_COND_AND ? " /\\ " :
-				   c->kind == DVMI_COND_OR ? " \\/ " : " => ");
+		dvmi_buf_puts(buf, c->kind == DVMI_COND_AND  ? " /\\ "
+				   : c->kind == DVMI_COND_OR ? " \\/ "
+							     : " => ");
 		print_operand(buf, test, c->b, c->kind);
 	}
 }

@@ -50,10 +50,10 @@ static int extension(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		const char *name;
 		uint8_t ext, kind;
 	} forms[] = {
-		{ "SXTW", DVMI_EXT_SXTW, DVMI_N_LSL }, { "UXTW", DVMI_EXT_UXTW, DVMI_N_LSL },
-		{ "SXTX", DVMI_EXT_NONE, DVMI_N_LSL }, { "UXTX", DVMI_EXT_NONE, DVMI_N_LSL },
-		{ "LSL", DVMI_EXT_NONE, DVMI_N_LSL },  { "LSR", DVMI_EXT_NONE, DVMI_N_LSR },
-		{ "ASR", DVMI_EXT_NONE, DVMI_N_ASR },
+		{"SXTW", DVMI_EXT_SXTW, DVMI_N_LSL}, {"UXTW", DVMI_EXT_UXTW, DVMI_N_LSL},
+		{"SXTX", DVMI_EXT_NONE, DVMI_N_LSL}, {"UXTX", DVMI_EXT_NONE, DVMI_N_LSL},
+		{"LSL", DVMI_EXT_NONE, DVMI_N_LSL},  {"LSR", DVMI_EXT_NONE, DVMI_N_LSR},
+		{"ASR", DVMI_EXT_NONE, DVMI_N_ASR},
 	};
 	int64_t n = 0;
 	int rc = comma(p);
@@ -219,16 +219,18 @@ static int cmp(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 
 static int condition_code(struct dvmi_litmus_parser *p, const char *word, uint8_t *code)
 {
-	static const char *const names[] = { "EQ", "NE", "CS", "CC", "MI", "PL", "VS", "VC",
-					     "HI", "LS", "GE", "LT", "GT", "LE", "AL" };
+	static const char *const names[] = {"EQ", "NE", "CS", "CC", "MI", "PL", "VS", "VC",
+					    "HI", "LS", "GE", "LT", "GT", "LE", "AL"};
 
 	for (uint8_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcasecmp(word, names[i])) {
 			*code = i;
 			return 0;
 		}
-	return dvmi_lex_fail(&p->lex, "unknown condition '%s'; known: EQ NE CS CC MI PL VS VC HI "
-				      "LS GE LT GT LE AL", word);
+	return dvmi_lex_fail(&p->lex,
+			     "unknown condition '%s'; known: EQ NE CS CC MI PL VS VC HI "
+			     "LS GE LT GT LE AL",
+			     word);
 }
 
 static int csel(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
@@ -260,18 +262,18 @@ static int barrier(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		const char *name;
 		uint8_t domain, barrier;
 	} options[] = {
-		{ "SY", DVMI_DOMAIN_SY, DVMI_BARRIER_FULL },
-		{ "LD", DVMI_DOMAIN_SY, DVMI_BARRIER_LD },
-		{ "ST", DVMI_DOMAIN_SY, DVMI_BARRIER_ST },
-		{ "ISH", DVMI_DOMAIN_ISH, DVMI_BARRIER_FULL },
-		{ "ISHLD", DVMI_DOMAIN_ISH, DVMI_BARRIER_LD },
-		{ "ISHST", DVMI_DOMAIN_ISH, DVMI_BARRIER_ST },
-		{ "NSH", DVMI_DOMAIN_NSH, DVMI_BARRIER_FULL },
-		{ "NSHLD", DVMI_DOMAIN_NSH, DVMI_BARRIER_LD },
-		{ "NSHST", DVMI_DOMAIN_NSH, DVMI_BARRIER_ST },
-		{ "OSH", DVMI_DOMAIN_OSH, DVMI_BARRIER_FULL },
-		{ "OSHLD", DVMI_DOMAIN_OSH, DVMI_BARRIER_LD },
-		{ "OSHST", DVMI_DOMAIN_OSH, DVMI_BARRIER_ST },
+		{"SY", DVMI_DOMAIN_SY, DVMI_BARRIER_FULL},
+		{"LD", DVMI_DOMAIN_SY, DVMI_BARRIER_LD},
+		{"ST", DVMI_DOMAIN_SY, DVMI_BARRIER_ST},
+		{"ISH", DVMI_DOMAIN_ISH, DVMI_BARRIER_FULL},
+		{"ISHLD", DVMI_DOMAIN_ISH, DVMI_BARRIER_LD},
+		{"ISHST", DVMI_DOMAIN_ISH, DVMI_BARRIER_ST},
+		{"NSH", DVMI_DOMAIN_NSH, DVMI_BARRIER_FULL},
+		{"NSHLD", DVMI_DOMAIN_NSH, DVMI_BARRIER_LD},
+		{"NSHST", DVMI_DOMAIN_NSH, DVMI_BARRIER_ST},
+		{"OSH", DVMI_DOMAIN_OSH, DVMI_BARRIER_FULL},
+		{"OSHLD", DVMI_DOMAIN_OSH, DVMI_BARRIER_LD},
+		{"OSHST", DVMI_DOMAIN_OSH, DVMI_BARRIER_ST},
 	};
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
@@ -293,9 +295,8 @@ static int tlbi(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		const char *name;
 		uint8_t what;
 	} ops[] = {
-		{ "VMALLE1", DVMI_TLBI_ALL }, { "ASIDE1", DVMI_TLBI_ASID },
-		{ "VAE1", DVMI_TLBI_VA },     { "VALE1", DVMI_TLBI_VA },
-		{ "VAAE1", DVMI_TLBI_VAA },   { "VAALE1", DVMI_TLBI_VAA },
+		{"VMALLE1", DVMI_TLBI_ALL}, {"ASIDE1", DVMI_TLBI_ASID}, {"VAE1", DVMI_TLBI_VA},
+		{"VALE1", DVMI_TLBI_VA},    {"VAAE1", DVMI_TLBI_VAA},	{"VAALE1", DVMI_TLBI_VAA},
 	};
 	struct dvmi_lex save = p->lex;
 	char word[DVMI_NAME_MAX];
@@ -326,16 +327,17 @@ static int tlbi(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		rest += 3;
 	if (!rest || *rest) {
 		p->lex = save;
-		return dvmi_lex_fail(&p->lex, "unknown TLB operation; known: VMALLE1, ASIDE1, VAE1, "
-					      "VALE1, VAAE1, VAALE1, RVAE1, RVALE1, RVAAE1, RVAALE1 "
-					      "with IS, OS or nothing after them");
+		return dvmi_lex_fail(&p->lex,
+				     "unknown TLB operation; known: VMALLE1, ASIDE1, VAE1, "
+				     "VALE1, VAAE1, VAALE1, RVAE1, RVALE1, RVAAE1, RVAALE1 "
+				     "with IS, OS or nothing after them");
 	}
 	in->rn = DVMI_REG_NONE;
 	if (dvmi_lex_eat(&p->lex, ","))
 		return reg(p, &in->rn, &width);
 	if (in->what != DVMI_TLBI_ALL)
-		return dvmi_lex_fail(&p->lex, "this TLB operation needs a register, as in TLBI %s,X9",
-				     word);
+		return dvmi_lex_fail(&p->lex,
+				     "this TLB operation needs a register, as in TLBI %s,X9", word);
 	return 0;
 }
 
@@ -369,11 +371,11 @@ static bool amo_name(const char *w, struct dvmi_insn *in, bool *no_result)
 		uint8_t alu;
 		bool no_result;
 	} amos[] = {
-		{ "SWP", DVMI_AMO_SWP, false },   { "LDADD", DVMI_AMO_ADD, false },
-		{ "LDCLR", DVMI_AMO_CLR, false }, { "LDEOR", DVMI_AMO_EOR, false },
-		{ "LDSET", DVMI_AMO_SET, false }, { "STADD", DVMI_AMO_ADD, true },
-		{ "STCLR", DVMI_AMO_CLR, true },  { "STEOR", DVMI_AMO_EOR, true },
-		{ "STSET", DVMI_AMO_SET, true },
+		{"SWP", DVMI_AMO_SWP, false},	{"LDADD", DVMI_AMO_ADD, false},
+		{"LDCLR", DVMI_AMO_CLR, false}, {"LDEOR", DVMI_AMO_EOR, false},
+		{"LDSET", DVMI_AMO_SET, false}, {"STADD", DVMI_AMO_ADD, true},
+		{"STCLR", DVMI_AMO_CLR, true},	{"STEOR", DVMI_AMO_EOR, true},
+		{"STSET", DVMI_AMO_SET, true},
 	};
 
 	for (size_t i = 0; i < sizeof(amos) / sizeof(amos[0]); i++)
@@ -392,34 +394,34 @@ static const struct mnemonic {
 	const char *name;
 	uint8_t op, alu, flags, form;
 } mnemonics[] = {
-	{ "NOP", DVMI_OP_NOP, 0, 0, F_PLAIN },
-	{ "ISB", DVMI_OP_ISB, 0, 0, F_PLAIN },
-	{ "ERET", DVMI_OP_ERET, 0, 0, F_PLAIN },
-	{ "LDR", DVMI_OP_LD, 0, 0, F_LD },
-	{ "LDAR", DVMI_OP_LD, 0, DVMI_F_ACQ, F_LDX },
-	{ "LDAPR", DVMI_OP_LD, 0, DVMI_F_ACQPC, F_LDX },
-	{ "LDXR", DVMI_OP_LDX, 0, 0, F_LDX },
-	{ "LDAXR", DVMI_OP_LDX, 0, DVMI_F_ACQ, F_LDX },
-	{ "STR", DVMI_OP_ST, 0, 0, F_ST },
-	{ "STLR", DVMI_OP_ST, 0, DVMI_F_REL, F_LDX },
-	{ "STXR", DVMI_OP_STX, 0, 0, F_STX },
-	{ "STLXR", DVMI_OP_STX, 0, DVMI_F_REL, F_STX },
-	{ "MOV", DVMI_OP_MOV, 0, 0, F_MOV },
-	{ "ADD", DVMI_OP_ALU, DVMI_N_ADD, 0, F_ALU },
-	{ "SUB", DVMI_OP_ALU, DVMI_N_SUB, 0, F_ALU },
-	{ "AND", DVMI_OP_ALU, DVMI_N_AND, 0, F_ALU },
-	{ "ORR", DVMI_OP_ALU, DVMI_N_ORR, 0, F_ALU },
-	{ "EOR", DVMI_OP_ALU, DVMI_N_EOR, 0, F_ALU },
-	{ "BIC", DVMI_OP_ALU, DVMI_N_BIC, 0, F_ALU },
-	{ "LSL", DVMI_OP_ALU, DVMI_N_LSL, 0, F_ALU },
-	{ "LSR", DVMI_OP_ALU, DVMI_N_LSR, 0, F_ALU },
-	{ "ASR", DVMI_OP_ALU, DVMI_N_ASR, 0, F_ALU },
-	{ "CMP", DVMI_OP_CMP, 0, 0, F_CMP },
-	{ "CBZ", DVMI_OP_CBZ, 0, 0, F_CB },
-	{ "CBNZ", DVMI_OP_CBNZ, 0, 0, F_CB },
-	{ "B", DVMI_OP_B, 0, 0, F_BRANCH },
-	{ "DMB", DVMI_OP_DMB, 0, 0, F_BARRIER },
-	{ "DSB", DVMI_OP_DSB, 0, 0, F_BARRIER },
+	{"NOP", DVMI_OP_NOP, 0, 0, F_PLAIN},
+	{"ISB", DVMI_OP_ISB, 0, 0, F_PLAIN},
+	{"ERET", DVMI_OP_ERET, 0, 0, F_PLAIN},
+	{"LDR", DVMI_OP_LD, 0, 0, F_LD},
+	{"LDAR", DVMI_OP_LD, 0, DVMI_F_ACQ, F_LDX},
+	{"LDAPR", DVMI_OP_LD, 0, DVMI_F_ACQPC, F_LDX},
+	{"LDXR", DVMI_OP_LDX, 0, 0, F_LDX},
+	{"LDAXR", DVMI_OP_LDX, 0, DVMI_F_ACQ, F_LDX},
+	{"STR", DVMI_OP_ST, 0, 0, F_ST},
+	{"STLR", DVMI_OP_ST, 0, DVMI_F_REL, F_LDX},
+	{"STXR", DVMI_OP_STX, 0, 0, F_STX},
+	{"STLXR", DVMI_OP_STX, 0, DVMI_F_REL, F_STX},
+	{"MOV", DVMI_OP_MOV, 0, 0, F_MOV},
+	{"ADD", DVMI_OP_ALU, DVMI_N_ADD, 0, F_ALU},
+	{"SUB", DVMI_OP_ALU, DVMI_N_SUB, 0, F_ALU},
+	{"AND", DVMI_OP_ALU, DVMI_N_AND, 0, F_ALU},
+	{"ORR", DVMI_OP_ALU, DVMI_N_ORR, 0, F_ALU},
+	{"EOR", DVMI_OP_ALU, DVMI_N_EOR, 0, F_ALU},
+	{"BIC", DVMI_OP_ALU, DVMI_N_BIC, 0, F_ALU},
+	{"LSL", DVMI_OP_ALU, DVMI_N_LSL, 0, F_ALU},
+	{"LSR", DVMI_OP_ALU, DVMI_N_LSR, 0, F_ALU},
+	{"ASR", DVMI_OP_ALU, DVMI_N_ASR, 0, F_ALU},
+	{"CMP", DVMI_OP_CMP, 0, 0, F_CMP},
+	{"CBZ", DVMI_OP_CBZ, 0, 0, F_CB},
+	{"CBNZ", DVMI_OP_CBNZ, 0, 0, F_CB},
+	{"B", DVMI_OP_B, 0, 0, F_BRANCH},
+	{"DMB", DVMI_OP_DMB, 0, 0, F_BARRIER},
+	{"DSB", DVMI_OP_DSB, 0, 0, F_BARRIER},
 };
 
 static int operands(struct dvmi_litmus_parser *p, struct dvmi_thread *t, struct dvmi_insn *in,
@@ -508,8 +510,11 @@ static int special(struct dvmi_litmus_parser *p, struct dvmi_thread *t, const ch
 static int instruction(struct dvmi_litmus_parser *p, struct dvmi_thread *t, const char *w,
 		       const struct dvmi_lex *at)
 {
-	struct dvmi_insn in = { .width = 8, .rd = DVMI_REG_ZR, .rn = DVMI_REG_NONE,
-				.rm = DVMI_REG_NONE, .rs = DVMI_REG_NONE };
+	struct dvmi_insn in = {.width = 8,
+			       .rd = DVMI_REG_ZR,
+			       .rn = DVMI_REG_NONE,
+			       .rm = DVMI_REG_NONE,
+			       .rs = DVMI_REG_NONE};
 	int rc;
 
 	in.line = (uint16_t)(at->line > UINT16_MAX ? UINT16_MAX : at->line);
@@ -523,15 +528,20 @@ static int instruction(struct dvmi_litmus_parser *p, struct dvmi_thread *t, cons
 		}
 	if (rc == 1) {
 		p->lex = *at;
-		return dvmi_lex_fail(&p->lex, "instruction '%s' is not supported; supported: LDR LDAR "
-			"LDAPR LDXR LDAXR STR STLR STXR STLXR SWP CAS LDADD LDCLR LDEOR LDSET (and A, "
-			"L, AL, ST forms) MOV ADD SUB AND ORR EOR BIC LSL LSR ASR CMP CSEL CBZ CBNZ B "
-			"B.cond NOP DMB DSB ISB TLBI ADR ERET MSR MRS", w);
+		return dvmi_lex_fail(&p->lex,
+				     "instruction '%s' is not supported; supported: LDR LDAR "
+				     "LDAPR LDXR LDAXR STR STLR STXR STLXR SWP CAS LDADD LDCLR "
+				     "LDEOR LDSET (and A, "
+				     "L, AL, ST forms) MOV ADD SUB AND ORR EOR BIC LSL LSR ASR CMP "
+				     "CSEL CBZ CBNZ B "
+				     "B.cond NOP DMB DSB ISB TLBI ADR ERET MSR MRS",
+				     w);
 	}
 	if (rc)
 		return rc;
 	if (t->insns == DVMI_INSNS_MAX)
-		return dvmi_lex_fail(&p->lex, "more than %d instructions in a thread", DVMI_INSNS_MAX);
+		return dvmi_lex_fail(&p->lex, "more than %d instructions in a thread",
+				     DVMI_INSNS_MAX);
 	t->insn[t->insns++] = in;
 	return 0;
 }

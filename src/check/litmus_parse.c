@@ -53,7 +53,8 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 		return 0;
 	}
 	if (!strncasecmp(line, "TTHM=", 5))
-		return dvmi_lex_fail(&p->lex, "hardware update of descriptors (TTHM) is not supported");
+		return dvmi_lex_fail(&p->lex,
+				     "hardware update of descriptors (TTHM) is not supported");
 	return 0;
 }
 
@@ -114,8 +115,8 @@ static int init_reg(struct dvmi_litmus_parser *p, const char *thread)
 
 	if (rc)
 		return rc;
-	if (!dvmi_lex_word(&p->lex, word, sizeof(word), false) || !dvmi_litmus_reg(word, &r, &width) ||
-	    r == DVMI_REG_ZR)
+	if (!dvmi_lex_word(&p->lex, word, sizeof(word), false) ||
+	    !dvmi_litmus_reg(word, &r, &width) || r == DVMI_REG_ZR)
 		return dvmi_lex_fail(&p->lex, "expected a register, as in 0:X1");
 	if (dvmi_lex_eat(&p->lex, "=")) {
 		rc = dvmi_litmus_value(p, DVMI_PAGES_MAX, &v);
@@ -156,8 +157,8 @@ static int init_loc(struct dvmi_litmus_parser *p, unsigned bytes)
 	int rc;
 
 	/* "int x[2]" declares; "[x]" and "x" set. */
-	if (dvmi_lex_peek(&p->lex) != '[' &&
-	    dvmi_lex_word(&p->lex, word, sizeof(word), false) && dvmi_lex_eat(&p->lex, "[")) {
+	if (dvmi_lex_peek(&p->lex) != '[' && dvmi_lex_word(&p->lex, word, sizeof(word), false) &&
+	    dvmi_lex_eat(&p->lex, "[")) {
 		unsigned page;
 
 		rc = dvmi_litmus_var(p, word, &page);
@@ -180,7 +181,8 @@ static int init_loc(struct dvmi_litmus_parser *p, unsigned bytes)
 	if (rc)
 		return rc;
 	if ((loc < DVMI_PAGES_MAX) && !dvmi_is_desc(v))
-		return dvmi_lex_fail(&p->lex, "a descriptor's value is written (oa:PA(x), valid:1)");
+		return dvmi_lex_fail(&p->lex,
+				     "a descriptor's value is written (oa:PA(x), valid:1)");
 	p->test->init[loc] = v;
 	return 0;
 }
@@ -267,7 +269,7 @@ static int header_row(struct dvmi_litmus_parser *p, struct columns *c)
 
 static bool at_condition(struct dvmi_litmus_parser *p)
 {
-	static const char *const starts[] = { "exists", "forall", "locations", "filter", "~", "not" };
+	static const char *const starts[] = {"exists", "forall", "locations", "filter", "~", "not"};
 	struct dvmi_lex save = p->lex;
 
 	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
@@ -283,8 +285,8 @@ static int rows(struct dvmi_litmus_parser *p, struct columns *c)
 	while (!at_condition(p)) {
 		for (unsigned i = 0; i < c->count; i++) {
 			unsigned t = c->col[i].thread;
-			int rc = dvmi_litmus_cell(p, c->col[i].handler ? &c->handlers[t] :
-									 &p->test->thread[t]);
+			int rc = dvmi_litmus_cell(p, c->col[i].handler ? &c->handlers[t]
+								       : &p->test->thread[t]);
 
 			if (rc)
 				return rc;
@@ -333,7 +335,7 @@ static int join_handler(struct dvmi_litmus_parser *p, struct dvmi_thread *t,
 
 static int program(struct dvmi_litmus_parser *p)
 {
-	struct columns c = { .count = 0 };
+	struct columns c = {.count = 0};
 	int rc;
 
 	c.handlers = dvmi_calloc(DVMI_PES_MAX, sizeof(*c.handlers));
@@ -416,7 +418,8 @@ int dvm_litmus_parse(const char *file, const char *text, size_t size, struct dvm
 	int rc;
 
 	if (memchr(text, 0, size))
-		return dvmi_error(err, DVM_EFORMAT, file, "a zero byte is not part of a litmus test");
+		return dvmi_error(err, DVM_EFORMAT, file,
+				  "a zero byte is not part of a litmus test");
 	p.test = dvmi_zalloc(sizeof(*p.test));
 	if (!p.test)
 		return dvmi_error_nomem(err);

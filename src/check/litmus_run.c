@@ -41,8 +41,8 @@ struct run {
 
 /* ---- one final state ---- */
 
-static bool fault_shown(const struct run *r, const struct dvmi_state *st,
-			const struct dvmi_atom *a, uint64_t *kind)
+static bool fault_shown(const struct run *r, const struct dvmi_state *st, const struct dvmi_atom *a,
+			uint64_t *kind)
 {
 	const struct dvmi_built *b = &r->built[a->thread];
 	const struct dvmi_thread *t = &r->test->thread[a->thread];
@@ -57,8 +57,8 @@ static bool fault_shown(const struct run *r, const struct dvmi_state *st,
 		if (!at || (a->fault && a->fault != b->fault[i].outcome) ||
 		    !dvmi_eval(r->prog, st, b->fault[i].addr, &va))
 			continue;
-		if (a->page != DVMI_NONE && (!dvmi_is_va(va, r->prog->pages) ||
-					     dvmi_va_page(va) != a->page))
+		if (a->page != DVMI_NONE &&
+		    (!dvmi_is_va(va, r->prog->pages) || dvmi_va_page(va) != a->page))
 			continue;
 		*kind = b->fault[i].outcome;
 		return true;
@@ -126,7 +126,7 @@ static int run_one(struct run *r, const size_t *choice)
 	empty_program(r->prog);
 	for (unsigned t = 0; t < r->test->threads; t++) {
 		rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
-					 &r->built[t], r->err);
+				     &r->built[t], r->err);
 
 		if (rc)
 			return rc > 0 ? 0 : rc;
@@ -169,14 +169,15 @@ static int count_combinations(struct run *r)
 		if (n > COMBINATIONS_MAX)
 			return dvmi_error(r->err, DVM_ELIMIT, r->test->file,
 					  "branches and faults can combine in more than %d ways; "
-					  "make the test smaller", COMBINATIONS_MAX);
+					  "make the test smaller",
+					  COMBINATIONS_MAX);
 	}
 	return 0;
 }
 
 static int run_all(struct run *r)
 {
-	size_t choice[DVMI_PES_MAX] = { 0 };
+	size_t choice[DVMI_PES_MAX] = {0};
 	unsigned t;
 	int rc = count_combinations(r);
 
@@ -221,8 +222,8 @@ static void line_values(struct dvmi_buf *buf, const struct dvm_litmus *test,
 static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 			const struct outcome *o, bool happened)
 {
-	static const char *const kinds[DVMI_OUT_COUNT] = { NULL, "Translation", "AccessFlag",
-							   "Permission" };
+	static const char *const kinds[DVMI_OUT_COUNT] = {NULL, "Translation", "AccessFlag",
+							  "Permission"};
 
 	for (unsigned i = 0; i < test->atoms; i++) {
 		const struct dvmi_atom *a = &test->atom[i];
@@ -246,7 +247,7 @@ static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 
 static int make_line(const struct dvm_litmus *test, struct outcome *o)
 {
-	struct dvmi_buf buf = { 0 };
+	struct dvmi_buf buf = {0};
 	bool happened = false;
 
 	for (unsigned i = 0; i < test->atoms; i++)
@@ -271,7 +272,7 @@ static int by_line(const void *a, const void *b)
 static int finish(struct run *r)
 {
 	struct dvm_litmus_result *res = r->res;
-	struct dvmi_buf buf = { 0 };
+	struct dvmi_buf buf = {0};
 	int rc = 0;
 
 	for (size_t i = 0; i < res->outcomes && !rc; i++)
@@ -286,12 +287,11 @@ static int finish(struct run *r)
 
 static int set_options(struct run *r, const struct dvm_check_options *o, unsigned *unroll)
 {
-	static const struct dvm_check_options defaults = { .size = sizeof(defaults) };
+	static const struct dvm_check_options defaults = {.size = sizeof(defaults)};
 
 	if (!o)
 		o = &defaults;
-	if (o->size != sizeof(*o) || o->unroll > 8 ||
-	    (o->without >> dvm_check_rules()) != 0)
+	if (o->size != sizeof(*o) || o->unroll > 8 || (o->without >> dvm_check_rules()) != 0)
 		return dvmi_error(r->err, DVM_EINVAL, r->test->file,
 				  "options: unknown size, unroll above 8 or unknown rule");
 	r->prog->rules.ets2 = o->ets2 != 0;
@@ -300,8 +300,8 @@ static int set_options(struct run *r, const struct dvm_check_options *o, unsigne
 		r->prog->rules.off |= UINT64_C(1) << DVMI_R_TLBI_DOMAIN;
 	r->ex.full = o->unreduced != 0;
 	r->ex.max_states = o->max_states ? o->max_states : 50000000;
-	r->ex.max_memory_bytes = o->max_memory_bytes ? (size_t)o->max_memory_bytes :
-						       (size_t)1 << 30;
+	r->ex.max_memory_bytes =
+		o->max_memory_bytes ? (size_t)o->max_memory_bytes : (size_t)1 << 30;
 	r->ex.stop = o->stop;
 	r->ex.stop_arg = o->stop_arg;
 	*unroll = o->unroll ? o->unroll : 2;
@@ -424,11 +424,11 @@ const char *dvm_litmus_outcome(const struct dvm_litmus_result *res, size_t index
 
 int dvm_litmus_result_text(const struct dvm_litmus_result *res, char **text)
 {
-	static const char *const kinds[] = { "Allowed", "Forbidden", "Required" };
-	static const char *const quantifiers[] = { "exists", "~exists", "forall" };
-	static const char *const words[] = { "Never", "Sometimes", "Always", "Inconclusive" };
+	static const char *const kinds[] = {"Allowed", "Forbidden", "Required"};
+	static const char *const quantifiers[] = {"exists", "~exists", "forall"};
+	static const char *const words[] = {"Never", "Sometimes", "Always", "Inconclusive"};
 	bool swap = res->quantifier == DVMI_NOT_EXISTS;
-	struct dvmi_buf buf = { 0 };
+	struct dvmi_buf buf = {0};
 
 	dvmi_buf_printf(&buf, "Test %s %s\nStates %zu\n", res->name, kinds[res->quantifier],
 			res->outcomes);

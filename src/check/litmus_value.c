@@ -111,9 +111,9 @@ static int flag(struct dvmi_litmus_parser *p, const char *field, uint64_t *desc)
 		uint64_t bit;
 		bool inverted;
 	} fields[] = {
-		{ "valid", DVMI_DESC_VALID, false }, { "af", DVMI_DESC_AF, false },
-		{ "db", DVMI_DESC_RDONLY, true },    { "dbm", DVMI_DESC_DBM, false },
-		{ "el0", DVMI_DESC_EL0, false },
+		{"valid", DVMI_DESC_VALID, false}, {"af", DVMI_DESC_AF, false},
+		{"db", DVMI_DESC_RDONLY, true},	   {"dbm", DVMI_DESC_DBM, false},
+		{"el0", DVMI_DESC_EL0, false},
 	};
 	uint64_t v;
 
@@ -193,8 +193,10 @@ static int descriptor(struct dvmi_litmus_parser *p, unsigned own_page, uint64_t 
 		} else {
 			rc = flag(p, word, &desc);
 			if (rc == 1 && dvmi_lex_peek(&p->lex) == ':')
-				return dvmi_lex_fail(&p->lex, "unknown field '%s'; known: oa, valid, "
-						     "af, db, dbm, el0, attrs", word);
+				return dvmi_lex_fail(&p->lex,
+						     "unknown field '%s'; known: oa, valid, "
+						     "af, db, dbm, el0, attrs",
+						     word);
 			if (rc == 1) {
 				if (strlen(attrs) + strlen(word) + 3 > sizeof(attrs))
 					return dvmi_lex_fail(&p->lex, "too many attributes");
@@ -298,7 +300,9 @@ int dvmi_litmus_value(struct dvmi_litmus_parser *p, unsigned own_page, uint64_t 
 	rc = place(p, word, &kind, &page);
 	if (rc)
 		return rc;
-	*value = kind == PLACE_VA ? dvmi_va(page) : kind == PLACE_PA ? dvmi_pa(page) : dvmi_pte(page);
+	*value = kind == PLACE_VA   ? dvmi_va(page)
+		 : kind == PLACE_PA ? dvmi_pa(page)
+				    : dvmi_pte(page);
 	return plus_offset(p, value);
 }
 
@@ -326,7 +330,8 @@ int dvmi_litmus_loc(struct dvmi_litmus_parser *p, uint16_t *loc)
 	} else if (kind != PLACE_PTE && dvmi_lex_eat(&p->lex, "[")) {
 		if (!dvmi_lex_number(&p->lex, &index) || index * 4 >= DVMI_CELLS * 4 ||
 		    !dvmi_lex_eat(&p->lex, "]"))
-			return dvmi_lex_fail(&p->lex, "expected an array index below %u", DVMI_CELLS);
+			return dvmi_lex_fail(&p->lex, "expected an array index below %u",
+					     DVMI_CELLS);
 		a += index * 4;
 	}
 	*loc = dvmi_loc_of(a, p->test->space.pages);

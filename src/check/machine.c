@@ -181,9 +181,9 @@ static bool same_va(const struct dvmi_program *prog, const struct dvmi_state *st
 	const struct dvmi_ev *x = &prog->pe[pe].ev[a], *y = &prog->pe[pe].ev[b];
 	uint64_t va, vb;
 
-	return x->kind == DVMI_EV_WALK && y->kind == DVMI_EV_WALK &&
-	       x->outcome == DVMI_OUT_OK && y->outcome == DVMI_OUT_OK &&
-	       dvmi_eval(prog, st, x->addr, &va) && dvmi_eval(prog, st, y->addr, &vb) && va == vb;
+	return x->kind == DVMI_EV_WALK && y->kind == DVMI_EV_WALK && x->outcome == DVMI_OUT_OK &&
+	       y->outcome == DVMI_OUT_OK && dvmi_eval(prog, st, x->addr, &va) &&
+	       dvmi_eval(prog, st, y->addr, &vb) && va == vb;
 }
 
 /*
@@ -354,8 +354,8 @@ static const struct dvmi_ev *own_write(const struct dvmi_program *prog, const st
 	uint16_t other;
 
 	for (unsigned l = ev; l-- > 0;)
-		if (p->ev[l].kind == DVMI_EV_WRITE &&
-		    access_loc(prog, st, pe, &p->ev[l], &other) && other == loc)
+		if (p->ev[l].kind == DVMI_EV_WRITE && access_loc(prog, st, pe, &p->ev[l], &other) &&
+		    other == loc)
 			return &p->ev[l];
 	return NULL;
 }

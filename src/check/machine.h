@@ -49,14 +49,14 @@ enum dvmi_outcome {
 };
 
 enum {
-	DVMI_F_ACQ = 1 << 0,   /* acquire (A) */
-	DVMI_F_ACQPC = 1 << 1, /* acquirePC (Q) */
-	DVMI_F_REL = 1 << 2,   /* release (L) */
-	DVMI_F_RMW = 1 << 3,   /* half of an atomic instruction or of an exclusive pair */
-	DVMI_F_NORET = 1 << 4, /* read whose destination is the zero register */
+	DVMI_F_ACQ = 1 << 0,	/* acquire (A) */
+	DVMI_F_ACQPC = 1 << 1,	/* acquirePC (Q) */
+	DVMI_F_REL = 1 << 2,	/* release (L) */
+	DVMI_F_RMW = 1 << 3,	/* half of an atomic instruction or of an exclusive pair */
+	DVMI_F_NORET = 1 << 4,	/* read whose destination is the zero register */
 	DVMI_F_WRITES = 1 << 5, /* the walk is for a write */
-	DVMI_F_EL0 = 1 << 6,    /* the walk is for an unprivileged access */
-	DVMI_F_AMO = 1 << 7,    /* of one atomic instruction (not an exclusive pair) */
+	DVMI_F_EL0 = 1 << 6,	/* the walk is for an unprivileged access */
+	DVMI_F_AMO = 1 << 7,	/* of one atomic instruction (not an exclusive pair) */
 };
 
 enum dvmi_tlbi_what { DVMI_TLBI_ALL, DVMI_TLBI_ASID, DVMI_TLBI_VA, DVMI_TLBI_VAA };
@@ -72,19 +72,19 @@ struct dvmi_ev {
 	uint8_t id;    /* number among the program's walks, reads, writes or TLBIs */
 	uint8_t width; /* bytes */
 	uint8_t flags;
-	uint8_t outcome; /* of a walk */
-	uint8_t barrier; /* enum dvmi_barrier */
-	uint8_t domain;  /* enum dvmi_domain; of a TLBI: NSH is local, ISH and up broadcast */
-	uint8_t what;    /* enum dvmi_tlbi_what */
-	uint8_t range;   /* TLBI of the range form */
-	uint16_t asid;   /* context of a walk */
+	uint8_t outcome;     /* of a walk */
+	uint8_t barrier;     /* enum dvmi_barrier */
+	uint8_t domain;	     /* enum dvmi_domain; of a TLBI: NSH is local, ISH and up broadcast */
+	uint8_t what;	     /* enum dvmi_tlbi_what */
+	uint8_t range;	     /* TLBI of the range form */
+	uint16_t asid;	     /* context of a walk */
 	uint16_t addr, data; /* nodes */
 	uint64_t addr_reads; /* reads this event's address depends on */
 	uint64_t data_reads;
-	uint64_t ctrl_reads; /* reads that branches before it depend on */
+	uint64_t ctrl_reads;   /* reads that branches before it depend on */
 	uint64_t addrpo_reads; /* reads that addresses of accesses before it depend on */
-	uint64_t pred;      /* events of this PE that come before it: filled by dvmi_rules_apply() */
-	uint64_t touches;   /* location classes it may read or write */
+	uint64_t pred;	  /* events of this PE that come before it: filled by dvmi_rules_apply() */
+	uint64_t touches; /* location classes it may read or write */
 	uint64_t completes; /* of a DSB: TLBIs (by id) that it completes */
 };
 
@@ -112,7 +112,7 @@ struct dvmi_node {
 	uint8_t kind;
 	uint8_t width; /* result is cut to 4 bytes or kept at 8 */
 	uint16_t a, b;
-	uint64_t k;     /* constant, or number of the read */
+	uint64_t k;	/* constant, or number of the read */
 	uint64_t reads; /* reads of the same PE it depends on, as event bits */
 	uint64_t picks; /* reads that decided which of two values it is (CSEL) */
 };
@@ -138,10 +138,9 @@ struct dvmi_program {
 	struct dvmi_node node[DVMI_NODES_MAX];
 	struct dvmi_ref {
 		uint8_t pe, ev;
-	} read[DVMI_READS_MAX], write[DVMI_WRITES_MAX], walk[DVMI_WALKS_MAX],
-		tlbi[DVMI_TLBIS_MAX];
+	} read[DVMI_READS_MAX], write[DVMI_WRITES_MAX], walk[DVMI_WALKS_MAX], tlbi[DVMI_TLBIS_MAX];
 	uint64_t completed_by[DVMI_TLBIS_MAX]; /* DSBs of the TLBI's PE, as event bits */
-	uint64_t init[DVMI_LOCS_MAX]; /* initial memory */
+	uint64_t init[DVMI_LOCS_MAX];	       /* initial memory */
 	struct dvmi_rules rules;
 };
 
@@ -153,8 +152,8 @@ struct dvmi_state {
 	uint64_t done[DVMI_PES_MAX];
 	uint8_t order_len;
 	uint8_t order[DVMI_WRITES_MAX]; /* writes in the order memory took them */
-	uint8_t pos[DVMI_WRITES_MAX];   /* place in order, when done */
-	uint8_t rank[DVMI_WRITES_MAX];  /* place among the writes of its location, from 1 */
+	uint8_t pos[DVMI_WRITES_MAX];	/* place in order, when done */
+	uint8_t rank[DVMI_WRITES_MAX];	/* place among the writes of its location, from 1 */
 	uint16_t wloc[DVMI_WRITES_MAX];
 	uint64_t wval[DVMI_WRITES_MAX];
 	uint8_t rsrc[DVMI_READS_MAX]; /* the write it reads */

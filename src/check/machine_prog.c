@@ -27,14 +27,29 @@ static uint64_t condition(uint64_t flags, uint64_t code)
 	bool n = flags >> 3 & 1, z = flags >> 2 & 1, c = flags >> 1 & 1, v = flags & 1, r = true;
 
 	switch (code >> 1) {
-	case 0: r = z; break;
-	case 1: r = c; break;
-	case 2: r = n; break;
-	case 3: r = v; break;
-	case 4: r = c && !z; break;
-	case 5: r = n == v; break;
-	case 6: r = n == v && !z; break;
-	default: return 1;
+	case 0:
+		r = z;
+		break;
+	case 1:
+		r = c;
+		break;
+	case 2:
+		r = n;
+		break;
+	case 3:
+		r = v;
+		break;
+	case 4:
+		r = c && !z;
+		break;
+	case 5:
+		r = n == v;
+		break;
+	case 6:
+		r = n == v && !z;
+		break;
+	default:
+		return 1;
 	}
 	return (code & 1) ? !r : r;
 }
@@ -48,24 +63,38 @@ static uint64_t compute(const struct dvmi_node *n, uint64_t a, uint64_t b)
 		b &= UINT32_MAX;
 	}
 	switch (n->kind) {
-	case DVMI_N_ADD: return a + b;
-	case DVMI_N_SUB: return a - b;
-	case DVMI_N_AND: return a & b;
-	case DVMI_N_ORR: return a | b;
-	case DVMI_N_EOR: return a ^ b;
-	case DVMI_N_BIC: return a & ~b;
-	case DVMI_N_LSL: return a << shift;
-	case DVMI_N_LSR: return a >> shift;
+	case DVMI_N_ADD:
+		return a + b;
+	case DVMI_N_SUB:
+		return a - b;
+	case DVMI_N_AND:
+		return a & b;
+	case DVMI_N_ORR:
+		return a | b;
+	case DVMI_N_EOR:
+		return a ^ b;
+	case DVMI_N_BIC:
+		return a & ~b;
+	case DVMI_N_LSL:
+		return a << shift;
+	case DVMI_N_LSR:
+		return a >> shift;
 	case DVMI_N_ASR:
 		if (n->width == 4)
 			return (uint64_t)((int64_t)(int32_t)a >> shift);
 		return (uint64_t)((int64_t)a >> shift);
-	case DVMI_N_SXTW: return (uint64_t)(int64_t)(int32_t)a;
-	case DVMI_N_UXTW: return a & UINT32_MAX;
-	case DVMI_N_NZCV: return nzcv(a, b, n->width);
-	case DVMI_N_COND: return condition(a, n->k);
-	case DVMI_N_EQ: return a == b;
-	default: return 0;
+	case DVMI_N_SXTW:
+		return (uint64_t)(int64_t)(int32_t)a;
+	case DVMI_N_UXTW:
+		return a & UINT32_MAX;
+	case DVMI_N_NZCV:
+		return nzcv(a, b, n->width);
+	case DVMI_N_COND:
+		return condition(a, n->k);
+	case DVMI_N_EQ:
+		return a == b;
+	default:
+		return 0;
 	}
 }
 
@@ -204,7 +233,8 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 
 	for (unsigned p = 0; p < prog->pes; p++)
 		n = put(key, n, st->done[p], (prog->pe[p].events + 7) / 8);
-	/* Fields of events that are not done are zero. Rank: the order of other locations is nothing. */
+	/* Fields of events that are not done are zero. Rank: the order of other locations is
+	 * nothing. */
 	memcpy(key + n, st->rsrc, prog->reads);
 	n += prog->reads;
 	memcpy(key + n, st->tsrc, prog->walks);
@@ -225,7 +255,8 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 /* ---- reduction ---- */
 
 static bool touched_later(const struct dvmi_program *prog, const struct dvmi_state *st,
-			  uint64_t classes, unsigned kinds, unsigned pe, unsigned ev, bool own_later)
+			  uint64_t classes, unsigned kinds, unsigned pe, unsigned ev,
+			  bool own_later)
 {
 	for (unsigned p = 0; p < prog->pes; p++)
 		for (unsigned i = 0; i < prog->pe[p].events; i++) {

@@ -47,7 +47,7 @@ static uint8_t outcome_bit(uint64_t desc, bool write, bool el0)
 /* Registers of @t that may hold a descriptor made by arithmetic, and whether one is stored. */
 static bool computes_descriptors(const struct dvmi_thread *t)
 {
-	bool may[DVMI_REGS] = { false }, made[DVMI_REGS] = { false }, changed = true;
+	bool may[DVMI_REGS] = {false}, made[DVMI_REGS] = {false}, changed = true;
 
 	for (unsigned r = 0; r < DVMI_REGS; r++)
 		may[r] = dvmi_is_desc(t->reg[r]);
@@ -65,8 +65,9 @@ static bool computes_descriptors(const struct dvmi_thread *t)
 
 			if (rd >= DVMI_REGS || rd == DVMI_REG_ZR)
 				continue;
-			if ((from_load || ((in->op == DVMI_OP_MOV || in->op == DVMI_OP_CSEL) &&
-					   operand)) && !may[rd])
+			if ((from_load ||
+			     ((in->op == DVMI_OP_MOV || in->op == DVMI_OP_CSEL) && operand)) &&
+			    !may[rd])
 				may[rd] = changed = true;
 			if (alu && !made[rd])
 				made[rd] = changed = true;
@@ -148,8 +149,8 @@ static int emit_path(struct walker *w)
 
 	if (out->count == PATHS_MAX)
 		return dvmi_error(w->err, DVM_ELIMIT, w->test->file,
-				  "P%d can go more than %d ways; make it shorter",
-				  w->t->number, PATHS_MAX);
+				  "P%d can go more than %d ways; make it shorter", w->t->number,
+				  PATHS_MAX);
 	if (dvmi_grow((void **)&out->path, &out->capacity, out->count + 1, sizeof(*out->path)))
 		return dvmi_error_nomem(w->err);
 	out->path[out->count++] = w->now;
@@ -179,8 +180,8 @@ static void learn(struct known *k, const struct walker *w, const struct dvmi_ins
 	case DVMI_OP_ALU:
 		is = k->is[in->rn] && in->rm == DVMI_REG_NONE &&
 		     (in->alu == DVMI_N_ADD || in->alu == DVMI_N_SUB);
-		v = in->alu == DVMI_N_ADD ? k->value[in->rn] + (uint64_t)in->imm :
-					    k->value[in->rn] - (uint64_t)in->imm;
+		v = in->alu == DVMI_N_ADD ? k->value[in->rn] + (uint64_t)in->imm
+					  : k->value[in->rn] - (uint64_t)in->imm;
 		break;
 	case DVMI_OP_ADR:
 		is = true;
@@ -250,9 +251,9 @@ static int access(struct walker *w, unsigned pc, const struct dvmi_insn *in, con
 	if (!rc && (possible & 1u << DVMI_OUT_OK))
 		rc = take(w, pc, DVMI_OUT_OK, true, pc + 1, k);
 	for (unsigned o = DVMI_OUT_OK + 1; o < DVMI_OUT_COUNT && !rc; o++) {
-		unsigned next = w->t->has_handler && pc < w->t->handler ? w->t->handler :
-				w->test->skip				? pc + 1 :
-									  end_of(w);
+		unsigned next = w->t->has_handler && pc < w->t->handler ? w->t->handler
+				: w->test->skip				? pc + 1
+									: end_of(w);
 
 		if (possible & 1u << o)
 			rc = take(w, pc, (uint8_t)o, true, next, k);
@@ -266,9 +267,10 @@ static int eret(struct walker *w, unsigned pc, const struct known *k)
 	uint64_t to = k->value[DVMI_REG_ELR];
 
 	if (!k->is[DVMI_REG_ELR] || to < base || (to - base) / 4 > w->t->insns)
-		return dvmi_error_at(w->err, DVM_EFORMAT, w->test->file, w->t->insn[pc].line, 1,
-				     "where this ERET returns to can not be known; set ELR_EL1 from "
-				     "ADR, a label or its own value");
+		return dvmi_error_at(
+			w->err, DVM_EFORMAT, w->test->file, w->t->insn[pc].line, 1,
+			"where this ERET returns to can not be known; set ELR_EL1 from "
+			"ADR, a label or its own value");
 	return take(w, pc, DVMI_OUT_OK, true, (unsigned)((to - base) / 4), k);
 }
 

@@ -44,15 +44,18 @@ static uint16_t new_node(struct builder *b, struct dvmi_node n)
 
 static uint16_t constant(struct builder *b, uint64_t k)
 {
-	return new_node(b, (struct dvmi_node){ .kind = DVMI_N_CONST, .width = 8, .k = k,
-					       .a = DVMI_NO_NODE, .b = DVMI_NO_NODE });
+	return new_node(b, (struct dvmi_node){.kind = DVMI_N_CONST,
+					      .width = 8,
+					      .k = k,
+					      .a = DVMI_NO_NODE,
+					      .b = DVMI_NO_NODE});
 }
 
 static uint16_t operation(struct builder *b, uint8_t kind, uint8_t width, uint16_t x, uint16_t y,
 			  uint64_t k)
 {
-	uint16_t n = new_node(b, (struct dvmi_node){ .kind = kind, .width = width, .a = x, .b = y,
-						     .k = k });
+	uint16_t n = new_node(
+		b, (struct dvmi_node){.kind = kind, .width = width, .a = x, .b = y, .k = k});
 	uint64_t v;
 
 	/* What depends on nothing is a constant at once. */
@@ -158,9 +161,8 @@ static void check(struct builder *b, uint16_t node, bool nonzero)
 		b->full = true;
 		return;
 	}
-	b->pe->check[b->pe->checks++] =
-		(struct dvmi_check){ .node = node, .nonzero = nonzero,
-				     .reads = b->prog->node[node].reads };
+	b->pe->check[b->pe->checks++] = (struct dvmi_check){
+		.node = node, .nonzero = nonzero, .reads = b->prog->node[node].reads};
 }
 
 /* The walk of an access to @addr; DVMI_NONE when that address plainly needs none. */
@@ -210,9 +212,12 @@ static struct dvmi_ev *read(struct builder *b, const struct dvmi_insn *in, uint8
 	e->flags = flags;
 	set_address(b, e, addr);
 	number(b, e, b->prog->read, &b->prog->reads, DVMI_READS_MAX);
-	*value = new_node(b, (struct dvmi_node){ .kind = DVMI_N_READ, .width = in->width, .k = e->id,
-						 .a = DVMI_NO_NODE, .b = DVMI_NO_NODE,
-						 .reads = UINT64_C(1) << index_of(b, e) });
+	*value = new_node(b, (struct dvmi_node){.kind = DVMI_N_READ,
+						.width = in->width,
+						.k = e->id,
+						.a = DVMI_NO_NODE,
+						.b = DVMI_NO_NODE,
+						.reads = UINT64_C(1) << index_of(b, e)});
 	return e;
 }
 
@@ -236,8 +241,10 @@ static void write(struct builder *b, const struct dvmi_insn *in, uint8_t pair, u
 
 static void atomic(struct builder *b, const struct dvmi_insn *in, uint8_t pair, uint16_t addr)
 {
-	static const uint8_t ops[] = { [DVMI_AMO_ADD] = DVMI_N_ADD, [DVMI_AMO_CLR] = DVMI_N_BIC,
-				       [DVMI_AMO_EOR] = DVMI_N_EOR, [DVMI_AMO_SET] = DVMI_N_ORR };
+	static const uint8_t ops[] = {[DVMI_AMO_ADD] = DVMI_N_ADD,
+				      [DVMI_AMO_CLR] = DVMI_N_BIC,
+				      [DVMI_AMO_EOR] = DVMI_N_EOR,
+				      [DVMI_AMO_SET] = DVMI_N_ORR};
 	uint8_t flags = in->flags | DVMI_F_RMW | DVMI_F_AMO;
 	uint16_t old, data = get(b, in->rs);
 	struct dvmi_ev *r;
@@ -331,8 +338,10 @@ static void select(struct builder *b, const struct dvmi_insn *in, bool first)
 {
 	uint16_t c = operation(b, DVMI_N_COND, 8, get(b, DVMI_REG_NZCV), DVMI_NO_NODE, in->cond);
 	uint16_t v = get(b, first ? in->rn : in->rm);
-	struct dvmi_node n = { .kind = in->width == 4 ? DVMI_N_UXTW : DVMI_N_ADD,
-			       .width = in->width, .a = v, .b = DVMI_NO_NODE };
+	struct dvmi_node n = {.kind = in->width == 4 ? DVMI_N_UXTW : DVMI_N_ADD,
+			      .width = in->width,
+			      .a = v,
+			      .b = DVMI_NO_NODE};
 
 	check(b, c, first);
 	n.b = in->width == 4 ? DVMI_NO_NODE : constant(b, 0);
@@ -409,8 +418,8 @@ static int build_step(struct builder *b, const struct dvmi_path_step *s)
 		put(b, in->rd, operation(b, in->alu, in->width, get(b, in->rn), operand(b, in), 0));
 		break;
 	case DVMI_OP_CMP:
-		b->built->reg[DVMI_REG_NZCV] = operation(b, DVMI_N_NZCV, in->width, get(b, in->rn),
-							 operand(b, in), 0);
+		b->built->reg[DVMI_REG_NZCV] =
+			operation(b, DVMI_N_NZCV, in->width, get(b, in->rn), operand(b, in), 0);
 		break;
 	case DVMI_OP_CBZ:
 	case DVMI_OP_CBNZ:
@@ -452,8 +461,12 @@ static int build_step(struct builder *b, const struct dvmi_path_step *s)
 int dvmi_path_build(const struct dvm_litmus *test, unsigned t, const struct dvmi_path *path,
 		    struct dvmi_program *prog, struct dvmi_built *built, struct dvm_error *err)
 {
-	struct builder b = { .test = test, .t = &test->thread[t], .prog = prog, .err = err,
-			     .built = built, .monitor = DVMI_NONE };
+	struct builder b = {.test = test,
+			    .t = &test->thread[t],
+			    .prog = prog,
+			    .err = err,
+			    .built = built,
+			    .monitor = DVMI_NONE};
 	int rc = 0;
 
 	b.pe_index = prog->pes++;
@@ -479,7 +492,7 @@ int dvmi_path_build(const struct dvm_litmus *test, unsigned t, const struct dvmi
 	if (b.full)
 		return dvmi_error(err, DVM_ELIMIT, test->file,
 				  "the test is too large: at most %d events in a thread, %d reads, "
-				  "%d writes and %d translations in all", DVMI_EVENTS_MAX,
-				  DVMI_READS_MAX, DVMI_WRITES_MAX, DVMI_WALKS_MAX);
+				  "%d writes and %d translations in all",
+				  DVMI_EVENTS_MAX, DVMI_READS_MAX, DVMI_WRITES_MAX, DVMI_WALKS_MAX);
 	return b.contradiction ? 1 : 0;
 }

@@ -156,98 +156,139 @@ struct rule_info {
 };
 
 static const struct rule_info rules[DVMI_RULES] = {
-	[DVMI_R_DSB_FULL] = { "dsb-full", "DSB-ob",
-		"a full DSB orders every earlier access, walk and TLBI before everything later "
-		"except walks", dsb_full, false },
-	[DVMI_R_DSB_LD] = { "dsb-ld", "DSB-ob",
-		"a DSB LD orders earlier reads before everything later except walks", dsb_ld,
-		false },
-	[DVMI_R_DSB_ST] = { "dsb-st", "DSB-ob",
-		"a DSB ST orders earlier writes before everything later except walks", dsb_st,
-		false },
-	[DVMI_R_DSB_WALK] = { "dsb-walk", "DSB-ob, FEAT_ETS2",
-		"with FEAT_ETS2 a DSB also orders later walks", dsb_walk, true },
-	[DVMI_R_CSE_DSB] = { "cse-dsb", "IFB-ob",
-		"a context synchronisation event waits for earlier DSBs", cse_dsb, false },
-	[DVMI_R_CSE_CTRL] = { "cse-ctrl", "IFB-ob",
-		"a context synchronisation event waits for reads that earlier branches depend on",
-		NULL, false },
-	[DVMI_R_CSE_ADDR] = { "cse-addr", "IFB-ob",
-		"a context synchronisation event waits for reads that addresses of earlier "
-		"accesses depend on", NULL, false },
-	[DVMI_R_CSE_WALK] = { "cse-walk", "IFB-ob",
-		"a context synchronisation event waits for the walks of earlier accesses",
-		cse_walk, false },
-	[DVMI_R_CSE_LATER] = { "cse-later", "IFB-ob",
-		"everything after a context synchronisation event, walks included, comes after it",
-		cse_later, false },
-	[DVMI_R_DMB_FULL] = { "dmb-full", "bob",
-		"a full DMB orders explicit accesses (and faults after it), never walks or TLBIs",
-		dmb_full, false },
-	[DVMI_R_DMB_LD] = { "dmb-ld", "bob",
-		"a DMB LD orders earlier reads before later accesses and faults", dmb_ld, false },
-	[DVMI_R_DMB_ST] = { "dmb-st", "bob",
-		"a DMB ST orders earlier writes before later writes and faults", dmb_st, false },
-	[DVMI_R_ACQUIRE] = { "acquire", "bob",
-		"an acquire read comes before later accesses and faults", acquire, false },
-	[DVMI_R_RELEASE] = { "release", "bob",
-		"a release write comes after earlier accesses", release, false },
-	[DVMI_R_RELEASE_ACQUIRE] = { "release-acquire", "bob",
-		"a release write comes before a later acquire read", release_acquire, false },
-	[DVMI_R_AMO_FULL] = { "amo-full", "bob",
-		"the write of an acquire-release atomic comes before later accesses and faults",
-		amo_full, false },
-	[DVMI_R_DEP_CTRL] = { "dep-ctrl", "dob",
-		"a write or TLBI waits for reads that earlier branches depend on", NULL, false },
-	[DVMI_R_DEP_ADDR_PO] = { "dep-addr-po", "dob",
-		"a write waits for reads that addresses of earlier accesses depend on", NULL,
-		false },
-	[DVMI_R_WALK_WRITE] = { "walk-write", "local-hw-reqs: tr-ib; po; [Exp & W]",
-		"a write waits for the walks of earlier accesses: one of them might fault",
-		walk_write, false },
-	[DVMI_R_ETS_FAULT] = { "ets-fault", "local-hw-reqs, FEAT_ETS2",
-		"with FEAT_ETS2 a walk that ends in a translation or access flag fault comes after "
-		"all earlier accesses", ets_fault, true },
-	[DVMI_R_COHERENCE_WRITE] = { "coherence-write", "lws; aob: rmw; coWW, coRW1",
-		"a write comes after earlier accesses of its PE to the same location, so also after "
-		"the read of its atomic or exclusive pair", NULL, false },
-	[DVMI_R_COHERENCE_WR] = { "coherence-wr", "coWR-Exp",
-		"a read returns nothing older than an earlier write of its PE", NULL, false },
-	[DVMI_R_COHERENCE_RR] = { "coherence-rr", "Exp-haz-ob",
-		"two reads of one PE and location see writes in coherence order", NULL, false },
-	[DVMI_R_FORWARD] = { "forward", "rf & int is not in ob",
-		"a read may take its value from an earlier write of its PE that memory has not "
-		"seen yet", NULL, false },
-	[DVMI_R_RMW_FORWARD] = { "rmw-forward", "aob: rmw; lrs; [A|Q]",
-		"an acquire read takes nothing from an atomic whose read is not done", NULL,
-		false },
-	[DVMI_R_ATOMIC] = { "atomic", "atomic",
-		"nothing of another PE comes between the two halves of an atomic", NULL, false },
-	[DVMI_R_WALK_MEMORY] = { "walk-memory", "TTD-obs: rf; [Imp & TTD]",
-		"a walk reads memory, never a write that is still on its way", NULL, false },
-	[DVMI_R_WALK_FRESH] = { "walk-fresh", "TTD-obs: TLBuncacheable-ca",
-		"a descriptor that gives a translation or access flag fault is not cached: such a "
-		"walk reads the newest value", NULL, false },
-	[DVMI_R_STALE] = { "stale", "[Imp & TTD & R]; ca is not in ob",
-		"a TLB may keep any cacheable descriptor that memory ever held", NULL, false },
-	[DVMI_R_TLBI] = { "tlbi", "TTD-obs: TLBI-ca; TLBI-ob",
-		"after a TLBI is complete no walk in its scope returns what was overwritten before "
-		"it", NULL, false },
-	[DVMI_R_TLBI_TYPE] = { "tlbi-type", "C_TLBI, DSB-ob",
-		"only a full DSB completes a TLBI, not DSB LD or DSB ST", NULL, false },
-	[DVMI_R_TLBI_DOMAIN] = { "tlbi-domain", "Arm ARM D8, completion of TLB maintenance",
-		"a DSB NSH does not complete a broadcast TLBI (off in litmus: the cat model has no "
-		"domains)", NULL, false },
-	[DVMI_R_TLBI_LOCAL] = { "tlbi-local", "inv-scope",
-		"a TLBI without IS or OS acts on its own PE only", NULL, false },
-	[DVMI_R_TLBI_MATCH] = { "tlbi-match", "inv-scope",
-		"a TLBI by address or ASID acts on that address or ASID only", NULL, false },
-	[DVMI_R_TLBI_DRAIN] = { "tlbi-drain", "TLBI-ob: tr-ib^-1; TTD-read-ordered-before & ext",
-		"completion waits for accesses and faults of other PEs that used what the TLBI "
-		"removes", NULL, false },
-	[DVMI_R_TLBI_SAME_VA] = { "tlbi-same-va", "TLBI-ob, same address",
-		"completion also waits for walks of accesses to the same address before such an "
-		"access", NULL, false },
+	[DVMI_R_DSB_FULL] =
+		{"dsb-full", "DSB-ob",
+		 "a full DSB orders every earlier access, walk and TLBI before everything later "
+		 "except walks",
+		 dsb_full, false},
+	[DVMI_R_DSB_LD] = {"dsb-ld", "DSB-ob",
+			   "a DSB LD orders earlier reads before everything later except walks",
+			   dsb_ld, false},
+	[DVMI_R_DSB_ST] = {"dsb-st", "DSB-ob",
+			   "a DSB ST orders earlier writes before everything later except walks",
+			   dsb_st, false},
+	[DVMI_R_DSB_WALK] = {"dsb-walk", "DSB-ob, FEAT_ETS2",
+			     "with FEAT_ETS2 a DSB also orders later walks", dsb_walk, true},
+	[DVMI_R_CSE_DSB] = {"cse-dsb", "IFB-ob",
+			    "a context synchronisation event waits for earlier DSBs", cse_dsb,
+			    false},
+	[DVMI_R_CSE_CTRL] =
+		{"cse-ctrl", "IFB-ob",
+		 "a context synchronisation event waits for reads that earlier branches depend on",
+		 NULL, false},
+	[DVMI_R_CSE_ADDR] =
+		{"cse-addr", "IFB-ob",
+		 "a context synchronisation event waits for reads that addresses of earlier "
+		 "accesses depend on",
+		 NULL, false},
+	[DVMI_R_CSE_WALK] =
+		{"cse-walk", "IFB-ob",
+		 "a context synchronisation event waits for the walks of earlier accesses",
+		 cse_walk, false},
+	[DVMI_R_CSE_LATER] =
+		{"cse-later", "IFB-ob",
+		 "everything after a context synchronisation event, walks included, comes after it",
+		 cse_later, false},
+	[DVMI_R_DMB_FULL] =
+		{"dmb-full", "bob",
+		 "a full DMB orders explicit accesses (and faults after it), never walks or TLBIs",
+		 dmb_full, false},
+	[DVMI_R_DMB_LD] = {"dmb-ld", "bob",
+			   "a DMB LD orders earlier reads before later accesses and faults", dmb_ld,
+			   false},
+	[DVMI_R_DMB_ST] = {"dmb-st", "bob",
+			   "a DMB ST orders earlier writes before later writes and faults", dmb_st,
+			   false},
+	[DVMI_R_ACQUIRE] = {"acquire", "bob",
+			    "an acquire read comes before later accesses and faults", acquire,
+			    false},
+	[DVMI_R_RELEASE] = {"release", "bob", "a release write comes after earlier accesses",
+			    release, false},
+	[DVMI_R_RELEASE_ACQUIRE] = {"release-acquire", "bob",
+				    "a release write comes before a later acquire read",
+				    release_acquire, false},
+	[DVMI_R_AMO_FULL] =
+		{"amo-full", "bob",
+		 "the write of an acquire-release atomic comes before later accesses and faults",
+		 amo_full, false},
+	[DVMI_R_DEP_CTRL] = {"dep-ctrl", "dob",
+			     "a write or TLBI waits for reads that earlier branches depend on",
+			     NULL, false},
+	[DVMI_R_DEP_ADDR_PO] =
+		{"dep-addr-po", "dob",
+		 "a write waits for reads that addresses of earlier accesses depend on", NULL,
+		 false},
+	[DVMI_R_WALK_WRITE] =
+		{"walk-write", "local-hw-reqs: tr-ib; po; [Exp & W]",
+		 "a write waits for the walks of earlier accesses: one of them might fault",
+		 walk_write, false},
+	[DVMI_R_ETS_FAULT] = {"ets-fault", "local-hw-reqs, FEAT_ETS2",
+			      "with FEAT_ETS2 a walk that ends in a translation or access flag "
+			      "fault comes after "
+			      "all earlier accesses",
+			      ets_fault, true},
+	[DVMI_R_COHERENCE_WRITE] = {"coherence-write", "lws; aob: rmw; coWW, coRW1",
+				    "a write comes after earlier accesses of its PE to the same "
+				    "location, so also after "
+				    "the read of its atomic or exclusive pair",
+				    NULL, false},
+	[DVMI_R_COHERENCE_WR] = {"coherence-wr", "coWR-Exp",
+				 "a read returns nothing older than an earlier write of its PE",
+				 NULL, false},
+	[DVMI_R_COHERENCE_RR] = {"coherence-rr", "Exp-haz-ob",
+				 "two reads of one PE and location see writes in coherence order",
+				 NULL, false},
+	[DVMI_R_FORWARD] =
+		{"forward", "rf & int is not in ob",
+		 "a read may take its value from an earlier write of its PE that memory has not "
+		 "seen yet",
+		 NULL, false},
+	[DVMI_R_RMW_FORWARD] =
+		{"rmw-forward", "aob: rmw; lrs; [A|Q]",
+		 "an acquire read takes nothing from an atomic whose read is not done", NULL,
+		 false},
+	[DVMI_R_ATOMIC] = {"atomic", "atomic",
+			   "nothing of another PE comes between the two halves of an atomic", NULL,
+			   false},
+	[DVMI_R_WALK_MEMORY] = {"walk-memory", "TTD-obs: rf; [Imp & TTD]",
+				"a walk reads memory, never a write that is still on its way", NULL,
+				false},
+	[DVMI_R_WALK_FRESH] =
+		{"walk-fresh", "TTD-obs: TLBuncacheable-ca",
+		 "a descriptor that gives a translation or access flag fault is not cached: such a "
+		 "walk reads the newest value",
+		 NULL, false},
+	[DVMI_R_STALE] = {"stale", "[Imp & TTD & R]; ca is not in ob",
+			  "a TLB may keep any cacheable descriptor that memory ever held", NULL,
+			  false},
+	[DVMI_R_TLBI] = {"tlbi", "TTD-obs: TLBI-ca; TLBI-ob",
+			 "after a TLBI is complete no walk in its scope returns what was "
+			 "overwritten before "
+			 "it",
+			 NULL, false},
+	[DVMI_R_TLBI_TYPE] = {"tlbi-type", "C_TLBI, DSB-ob",
+			      "only a full DSB completes a TLBI, not DSB LD or DSB ST", NULL,
+			      false},
+	[DVMI_R_TLBI_DOMAIN] = {"tlbi-domain", "Arm ARM D8, completion of TLB maintenance",
+				"a DSB NSH does not complete a broadcast TLBI (off in litmus: the "
+				"cat model has no "
+				"domains)",
+				NULL, false},
+	[DVMI_R_TLBI_LOCAL] = {"tlbi-local", "inv-scope",
+			       "a TLBI without IS or OS acts on its own PE only", NULL, false},
+	[DVMI_R_TLBI_MATCH] = {"tlbi-match", "inv-scope",
+			       "a TLBI by address or ASID acts on that address or ASID only", NULL,
+			       false},
+	[DVMI_R_TLBI_DRAIN] =
+		{"tlbi-drain", "TLBI-ob: tr-ib^-1; TTD-read-ordered-before & ext",
+		 "completion waits for accesses and faults of other PEs that used what the TLBI "
+		 "removes",
+		 NULL, false},
+	[DVMI_R_TLBI_SAME_VA] =
+		{"tlbi-same-va", "TLBI-ob, same address",
+		 "completion also waits for walks of accesses to the same address before such an "
+		 "access",
+		 NULL, false},
 };
 
 static bool depends(enum dvmi_rule rule, const struct dvmi_pe *pe, unsigned a, unsigned b)
@@ -293,9 +334,8 @@ void dvmi_rules_apply(const struct dvmi_rules *on, struct dvmi_pe *pe)
 				if (!dvmi_rule_on(on, (enum dvmi_rule)r) ||
 				    (rules[r].ets2 && !on->ets2))
 					continue;
-				ordered = rules[r].orders ?
-						  rules[r].orders(&pe->ev[a], &pe->ev[b]) :
-						  depends((enum dvmi_rule)r, pe, a, b);
+				ordered = rules[r].orders ? rules[r].orders(&pe->ev[a], &pe->ev[b])
+							  : depends((enum dvmi_rule)r, pe, a, b);
 			}
 			if (ordered)
 				pe->ev[b].pred |= UINT64_C(1) << a;

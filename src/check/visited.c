@@ -28,8 +28,7 @@ void dvmi_visited_clear(struct dvmi_visited *set)
 
 size_t dvmi_visited_memory(const struct dvmi_visited *set)
 {
-	return (set->slots ? (set->mask + 1) * sizeof(*set->slots) : 0) +
-	       set->bytes_capacity;
+	return (set->slots ? (set->mask + 1) * sizeof(*set->slots) : 0) + set->bytes_capacity;
 }
 
 static uint64_t hash(const unsigned char *key, size_t size)
@@ -52,7 +51,8 @@ static uint64_t hash(const unsigned char *key, size_t size)
 }
 
 /* The slot of a string, or the free one where it belongs. Whole strings decide, not hashes. */
-static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size, uint64_t h)
+static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size,
+		   uint64_t h)
 {
 	size_t i = (size_t)(h >> 32) & set->mask;
 

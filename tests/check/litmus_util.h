@@ -14,8 +14,11 @@
 static inline struct dvm_litmus_result *litmus_run(const struct dvm_litmus *test, int ets2,
 						   uint64_t without, int unreduced, int dsb_domain)
 {
-	struct dvm_check_options o = { .size = sizeof(o), .ets2 = ets2, .without = without,
-				       .unreduced = unreduced, .dsb_domain = dsb_domain };
+	struct dvm_check_options o = {.size = sizeof(o),
+				      .ets2 = ets2,
+				      .without = without,
+				      .unreduced = unreduced,
+				      .dsb_domain = dsb_domain};
 	struct dvm_litmus_result *res = NULL;
 	struct dvm_error err;
 	char text[1024] = "";

@@ -7,16 +7,24 @@
 #include <stdio.h>
 
 static const char *const random_pool[] = {
-	"LDR W%u,[X10]",     "LDR W%u,[X11]",      "STR W1,[X10]",	"STR W2,[X11]",
-	"STR X14,[X13]",     "STR X15,[X13]",	   "LDR X%u,[X13]",	"DMB SY",
-	"DMB ST",	     "DMB LD",		   "DSB ISH",		"DSB ST",
-	"DSB LD",	     "ISB",		   "TLBI VAAE1IS,X12",	"TLBI VMALLE1",
-	"LDAR W%u,[X11]",    "STLR W1,[X11]",	   "SWP W1,W%u,[X11]",	"LDR W%u,[X10,X3]",
-	"EOR X3,X4,X4",	     "CBNZ X4,L%u",	   "STR X15,[X13]",	"LDR W%u,[X10]",
-	"CAS W4,W2,[X11]",   "TLBI VAE1IS,X12",	   "LDR W4,[X11]",	"STR X14,[X13]",
+	"LDR W%u,[X10]",    "LDR W%u,[X11]",
+	"STR W1,[X10]",	    "STR W2,[X11]",
+	"STR X14,[X13]",    "STR X15,[X13]",
+	"LDR X%u,[X13]",    "DMB SY",
+	"DMB ST",	    "DMB LD",
+	"DSB ISH",	    "DSB ST",
+	"DSB LD",	    "ISB",
+	"TLBI VAAE1IS,X12", "TLBI VMALLE1",
+	"LDAR W%u,[X11]",   "STLR W1,[X11]",
+	"SWP W1,W%u,[X11]", "LDR W%u,[X10,X3]",
+	"EOR X3,X4,X4",	    "CBNZ X4,L%u",
+	"STR X15,[X13]",    "LDR W%u,[X10]",
+	"CAS W4,W2,[X11]",  "TLBI VAE1IS,X12",
+	"LDR W4,[X11]",	    "STR X14,[X13]",
 };
 
-/* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3 or 4. */
+/* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3
+ * or 4. */
 static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text, size_t size)
 {
 	unsigned threads = 2 + (unsigned)dvmi_rng_below(rng, 2);
@@ -51,8 +59,8 @@ static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text
 		n += (size_t)snprintf(text + n, size - n, "%sL%u: NOP ", t ? "|" : "", t);
 	n += (size_t)snprintf(text + n, size - n, ";\nlocations [x; y; z; PTE(x);");
 	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, size - n, "%u:X4; %u:X5; %u:X6; %u:X7; fault(P%u,x);",
-				      t, t, t, t, t);
+		n += (size_t)snprintf(text + n, size - n,
+				      "%u:X4; %u:X5; %u:X6; %u:X7; fault(P%u,x);", t, t, t, t, t);
 	(void)snprintf(text + n, size - n, "]\nexists (true)\n");
 }
 

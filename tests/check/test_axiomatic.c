@@ -20,9 +20,9 @@ enum { ALL_MAX = 64, COST_MAX = 200000 };
 struct axioms {
 	const struct dvmi_program *prog;
 	unsigned first[DVMI_PES_MAX], n; /* events of all PEs in one numbering */
-	struct dvmi_state st;            /* values of the candidate */
+	struct dvmi_state st;		 /* values of the candidate */
 	uint8_t rsrc[DVMI_READS_MAX], tsrc[DVMI_WALKS_MAX];
-	uint16_t loc[ALL_MAX];           /* of explicit accesses and walks */
+	uint16_t loc[ALL_MAX]; /* of explicit accesses and walks */
 	uint8_t co[DVMI_WRITES_MAX], place[DVMI_WRITES_MAX];
 	uint64_t base[ALL_MAX], ob[ALL_MAX];
 	uint64_t tried;
@@ -68,12 +68,12 @@ static bool is_cyclic(const uint64_t *ob, unsigned n)
 
 static bool ok_outcome(uint64_t d, const struct dvmi_ev *e)
 {
-	unsigned o = !(d & DVMI_DESC_VALID) ? DVMI_OUT_TRANSLATION :
-		     !(d & DVMI_DESC_AF)    ? DVMI_OUT_ACCESS_FLAG :
-		     ((e->flags & DVMI_F_WRITES) && (d & DVMI_DESC_RDONLY)) ||
-				     ((e->flags & DVMI_F_EL0) && !(d & DVMI_DESC_EL0)) ?
-					    DVMI_OUT_PERMISSION :
-					    DVMI_OUT_OK;
+	unsigned o = !(d & DVMI_DESC_VALID) ? DVMI_OUT_TRANSLATION
+		     : !(d & DVMI_DESC_AF)  ? DVMI_OUT_ACCESS_FLAG
+		     : ((e->flags & DVMI_F_WRITES) && (d & DVMI_DESC_RDONLY)) ||
+				     ((e->flags & DVMI_F_EL0) && !(d & DVMI_DESC_EL0))
+			     ? DVMI_OUT_PERMISSION
+			     : DVMI_OUT_OK;
 
 	return o == e->outcome;
 }
@@ -134,7 +134,8 @@ static bool solve(struct axioms *x)
 				continue;
 			open++;
 			if (!address(x, pe, v, &x->loc[e]) ||
-			    !source_value(x, walk ? x->tsrc[v->id] : x->rsrc[v->id], x->loc[e], &value))
+			    !source_value(x, walk ? x->tsrc[v->id] : x->rsrc[v->id], x->loc[e],
+					  &value))
 				continue;
 			if (walk)
 				x->st.tval[v->id] = value;
@@ -154,7 +155,8 @@ static bool consistent_values(struct axioms *x)
 		unsigned pe;
 		const struct dvmi_ev *v = event_of(x, e, &pe);
 
-		if (v->kind == DVMI_EV_WRITE || v->kind == DVMI_EV_READ || v->kind == DVMI_EV_WALK) {
+		if (v->kind == DVMI_EV_WRITE || v->kind == DVMI_EV_READ ||
+		    v->kind == DVMI_EV_WALK) {
 			if (!address(x, pe, v, &x->loc[e]))
 				return false;
 			if (v->kind != DVMI_EV_WALK && x->loc[e] == DVMI_LOC_NONE)
@@ -170,8 +172,9 @@ static bool consistent_values(struct axioms *x)
 	for (unsigned e = 0; e < x->n; e++) {
 		unsigned pe;
 		const struct dvmi_ev *v = event_of(x, e, &pe);
-		uint8_t src = v->kind == DVMI_EV_READ ? x->rsrc[v->id] :
-			      v->kind == DVMI_EV_WALK ? x->tsrc[v->id] : DVMI_INIT;
+		uint8_t src = v->kind == DVMI_EV_READ	? x->rsrc[v->id]
+			      : v->kind == DVMI_EV_WALK ? x->tsrc[v->id]
+							: DVMI_INIT;
 
 		if (src != DVMI_INIT && x->loc[at(x, x->prog->write[src])] != x->loc[e])
 			return false;
@@ -316,8 +319,8 @@ static bool same_address(const struct axioms *x, const struct dvmi_ev *a, const 
 	uint64_t va, vb;
 
 	return a->kind == DVMI_EV_WALK && a->outcome == DVMI_OUT_OK && b->outcome == DVMI_OUT_OK &&
-	       dvmi_eval(x->prog, &x->st, a->addr, &va) && dvmi_eval(x->prog, &x->st, b->addr, &vb) &&
-	       va == vb;
+	       dvmi_eval(x->prog, &x->st, a->addr, &va) &&
+	       dvmi_eval(x->prog, &x->st, b->addr, &vb) && va == vb;
 }
 
 /* Walk @t before TLBI @c: TTD-read-ordered-before and TLBI-ob. */
@@ -474,8 +477,9 @@ static double cost(const struct dvmi_program *prog)
 		double sources = 1;
 
 		for (unsigned w = 0; w < prog->writes; w++)
-			sources += may_read(prog, i < prog->reads ? prog->read[i] :
-								    prog->walk[i - prog->reads], w);
+			sources += may_read(
+				prog, i < prog->reads ? prog->read[i] : prog->walk[i - prog->reads],
+				w);
 		c *= sources;
 	}
 	for (unsigned w = 2; w <= prog->writes; w++)
@@ -532,8 +536,8 @@ static struct {
 static void compare(struct dvmi_program *prog, const char *text)
 {
 	struct axioms *x = calloc(1, sizeof(*x));
-	struct machine_side m = { NULL, 0 };
-	struct dvmi_explorer ex = { .final = collect, .final_arg = &m };
+	struct machine_side m = {NULL, 0};
+	struct dvmi_explorer ex = {.final = collect, .final_arg = &m};
 	double start = now();
 
 	ck_assert_int_eq(dvmi_explore(&ex, prog), 0);
@@ -558,7 +562,8 @@ static void compare(struct dvmi_program *prog, const char *text)
 	for (size_t i = 0; i < x->founds || i < m.founds; i++)
 		ck_assert_msg(i < x->founds && i < m.founds && !strcmp(x->found[i], m.found[i]),
 			      "axioms %zu, machine %zu; %s | %s in\n%s", x->founds, m.founds,
-			      i < x->founds ? x->found[i] : "-", i < m.founds ? m.found[i] : "-", text);
+			      i < x->founds ? x->found[i] : "-", i < m.founds ? m.found[i] : "-",
+			      text);
 	total.compared++;
 	free_found(x->found, x->founds);
 	free_found(m.found, m.founds);
@@ -569,8 +574,8 @@ static void compare(struct dvmi_program *prog, const char *text)
 static void all_paths(const struct dvm_litmus *test, struct dvmi_program *prog, int ets2,
 		      const char *text)
 {
-	struct dvmi_paths paths[DVMI_PES_MAX] = { 0 };
-	size_t choice[DVMI_PES_MAX] = { 0 };
+	struct dvmi_paths paths[DVMI_PES_MAX] = {0};
+	size_t choice[DVMI_PES_MAX] = {0};
 	struct dvmi_built built;
 	unsigned t;
 
@@ -586,7 +591,8 @@ static void all_paths(const struct dvm_litmus *test, struct dvmi_program *prog, 
 		prog->rules.ets2 = ets2 != 0;
 		prog->rules.off = UINT64_C(1) << DVMI_R_TLBI_DOMAIN;
 		for (t = 0; t < test->threads && !rc; t++) {
-			rc = dvmi_path_build(test, t, &paths[t].path[choice[t]], prog, &built, NULL);
+			rc = dvmi_path_build(test, t, &paths[t].path[choice[t]], prog, &built,
+					     NULL);
 			events += prog->pe[t].events;
 		}
 		if (!rc) {
@@ -608,8 +614,10 @@ static void all_paths(const struct dvm_litmus *test, struct dvmi_program *prog, 
 
 static void report(void)
 {
-	printf("%u ways compared, %u too large; axioms: %llu candidates, %.3f s; machine: %llu states, "
-	       "%.3f s\n", total.compared, total.skipped, (unsigned long long)total.tried, total.slow,
+	printf("%u ways compared, %u too large; axioms: %llu candidates, %.3f s; machine: %llu "
+	       "states, "
+	       "%.3f s\n",
+	       total.compared, total.skipped, (unsigned long long)total.tried, total.slow,
 	       (unsigned long long)total.states, total.fast);
 }
 

@@ -17,7 +17,7 @@ static struct entry {
 } entries[TESTS_MAX];
 static size_t count;
 
-static const char *const words[] = { "Never", "Sometimes", "Always" };
+static const char *const words[] = {"Never", "Sometimes", "Always"};
 
 static int wanted(const char *text, const char *key)
 {
@@ -65,8 +65,7 @@ static void unload(void)
 
 static int verdict(const struct entry *e, int setting, uint64_t without)
 {
-	struct dvm_litmus_result *res =
-		litmus_run(e->test, setting == 1, without, 0, setting == 2);
+	struct dvm_litmus_result *res = litmus_run(e->test, setting == 1, without, 0, setting == 2);
 	int v = (int)dvm_litmus_verdict(res);
 
 	dvm_litmus_result_free(res);

@@ -12,41 +12,41 @@ static const struct {
 	unsigned line, column;
 	const char *says;
 } bad[] = {
-	{ "", 1, 1, "AArch64" },
-	{ "X86 t\n{}\n P0;\nexists(0:X0=0)", 1, 1, "AArch64" },
-	{ "AArch64 \n{}\n P0;\nexists(0:X0=0)", 1, 9, "no name" },
-	{ "AArch64 t\nP0;\n", 3, 1, "initial state" },
-	{ "AArch64 t\nTTHM=P0:HA\n{}\n", 2, 11, "TTHM" },
-	{ "AArch64 t\n{ x=1\n", 3, 1, "; or }" },
-	{ "AArch64 t\n{ (* x=1; }\n P0;\n", 2, 3, "comment" },
-	{ "AArch64 t\n{ 0:Q1=x; }\n", 2, 7, "register" },
-	{ "AArch64 t\n{ 9:X1=x; }\n", 2, 5, "P0 to P7" },
-	{ "AArch64 t\n{ [PTE(x)]=(oa:x); }\n", 2, 17, "physical" },
-	{ "AArch64 t\n{ [PTE(x)]=(valid:2); }\n", 2, 20, "0 or 1" },
-	{ "AArch64 t\n{ [PTE(x)]=(dirty:1); }\n", 2, 18, "dbm" },
-	{ "AArch64 t\n{ [PTE(x)]=1; }\n", 2, 13, "oa:PA(x)" },
-	{ "AArch64 t\n{ 0:X1=(valid:0); }\n", 2, 17, "output address" },
-	{ "AArch64 t\n{ int x[40]; }\n", 2, 11, "64 bytes" },
-	{ HEAD " LDR X1;\nexists(0:X0=0)", 3, 6, "P0 | P1" },
-	{ HEAD " P0 | P0;\nexists(0:X0=0)", 3, 9, "two columns" },
-	{ HEAD " P0;\n LDRB W1,[X1];\nexists(0:X0=0)", 4, 2, "not supported" },
-	{ HEAD " P0;\n LDR X31,[X1];\nexists(0:X0=0)", 4, 6, "X0-X30" },
-	{ HEAD " P0;\n LDR X3,X1;\nexists(0:X0=0)", 4, 9, "brackets" },
-	{ HEAD " P0;\n LDR X3,[W1];\nexists(0:X0=0)", 4, 12, "X register" },
-	{ HEAD " P0;\n DMB ISHX;\nexists(0:X0=0)", 4, 6, "ISHST" },
-	{ HEAD " P0;\n TLBI VAAE2IS,X1;\nexists(0:X0=0)", 4, 7, "VMALLE1" },
-	{ HEAD " P0;\n TLBI VAE1IS;\nexists(0:X0=0)", 4, 13, "register" },
-	{ HEAD " P0;\n B.XX L0;\nexists(0:X0=0)", 4, 7, "EQ" },
-	{ HEAD " P0;\n CBZ X1,L0;\nexists(0:X0=0)", 4, 9, "not defined" },
-	{ HEAD " P0;\n L0: L0: NOP;\nexists(0:X0=0)", 4, 10, "twice" },
-	{ HEAD " P0;\n LDR X3,[X1]\nexists(0:X0=0)", 5, 1, "end of a row" },
-	{ HEAD " P0;\n LDR X3,[X1];\n", 5, 1, "condition" },
-	{ HEAD " P0;\n LDR X3,[X1];\nexists(1:X0=0)", 5, 10, "no thread P1" },
-	{ HEAD " P0;\n LDR X3,[X1];\nexists(fault(P0:L9,x))", 5, 19, "no label L9" },
-	{ HEAD " P0;\n L0: LDR X3,[X1];\nexists(fault(P0:L0,x,MMU:Odd))", 5, 29, "Permission" },
-	{ HEAD " P0;\n LDR X3,[X1];\nexists(0:X3)", 5, 12, "expected =" },
-	{ HEAD " P0;\n LDR X3,[X1];\nexists(0:X3=1", 5, 14, "expected )" },
-	{ HEAD " P0;\n LDR X3,[X1];\nexists(0:X3=1) more", 5, 16, "unexpected" },
+	{"", 1, 1, "AArch64"},
+	{"X86 t\n{}\n P0;\nexists(0:X0=0)", 1, 1, "AArch64"},
+	{"AArch64 \n{}\n P0;\nexists(0:X0=0)", 1, 9, "no name"},
+	{"AArch64 t\nP0;\n", 3, 1, "initial state"},
+	{"AArch64 t\nTTHM=P0:HA\n{}\n", 2, 11, "TTHM"},
+	{"AArch64 t\n{ x=1\n", 3, 1, "; or }"},
+	{"AArch64 t\n{ (* x=1; }\n P0;\n", 2, 3, "comment"},
+	{"AArch64 t\n{ 0:Q1=x; }\n", 2, 7, "register"},
+	{"AArch64 t\n{ 9:X1=x; }\n", 2, 5, "P0 to P7"},
+	{"AArch64 t\n{ [PTE(x)]=(oa:x); }\n", 2, 17, "physical"},
+	{"AArch64 t\n{ [PTE(x)]=(valid:2); }\n", 2, 20, "0 or 1"},
+	{"AArch64 t\n{ [PTE(x)]=(dirty:1); }\n", 2, 18, "dbm"},
+	{"AArch64 t\n{ [PTE(x)]=1; }\n", 2, 13, "oa:PA(x)"},
+	{"AArch64 t\n{ 0:X1=(valid:0); }\n", 2, 17, "output address"},
+	{"AArch64 t\n{ int x[40]; }\n", 2, 11, "64 bytes"},
+	{HEAD " LDR X1;\nexists(0:X0=0)", 3, 6, "P0 | P1"},
+	{HEAD " P0 | P0;\nexists(0:X0=0)", 3, 9, "two columns"},
+	{HEAD " P0;\n LDRB W1,[X1];\nexists(0:X0=0)", 4, 2, "not supported"},
+	{HEAD " P0;\n LDR X31,[X1];\nexists(0:X0=0)", 4, 6, "X0-X30"},
+	{HEAD " P0;\n LDR X3,X1;\nexists(0:X0=0)", 4, 9, "brackets"},
+	{HEAD " P0;\n LDR X3,[W1];\nexists(0:X0=0)", 4, 12, "X register"},
+	{HEAD " P0;\n DMB ISHX;\nexists(0:X0=0)", 4, 6, "ISHST"},
+	{HEAD " P0;\n TLBI VAAE2IS,X1;\nexists(0:X0=0)", 4, 7, "VMALLE1"},
+	{HEAD " P0;\n TLBI VAE1IS;\nexists(0:X0=0)", 4, 13, "register"},
+	{HEAD " P0;\n B.XX L0;\nexists(0:X0=0)", 4, 7, "EQ"},
+	{HEAD " P0;\n CBZ X1,L0;\nexists(0:X0=0)", 4, 9, "not defined"},
+	{HEAD " P0;\n L0: L0: NOP;\nexists(0:X0=0)", 4, 10, "twice"},
+	{HEAD " P0;\n LDR X3,[X1]\nexists(0:X0=0)", 5, 1, "end of a row"},
+	{HEAD " P0;\n LDR X3,[X1];\n", 5, 1, "condition"},
+	{HEAD " P0;\n LDR X3,[X1];\nexists(1:X0=0)", 5, 10, "no thread P1"},
+	{HEAD " P0;\n LDR X3,[X1];\nexists(fault(P0:L9,x))", 5, 19, "no label L9"},
+	{HEAD " P0;\n L0: LDR X3,[X1];\nexists(fault(P0:L0,x,MMU:Odd))", 5, 29, "Permission"},
+	{HEAD " P0;\n LDR X3,[X1];\nexists(0:X3)", 5, 12, "expected ="},
+	{HEAD " P0;\n LDR X3,[X1];\nexists(0:X3=1", 5, 14, "expected )"},
+	{HEAD " P0;\n LDR X3,[X1];\nexists(0:X3=1) more", 5, 16, "unexpected"},
 };
 
 START_TEST(bad_input_is_refused_with_place_and_cure)
@@ -57,8 +57,8 @@ START_TEST(bad_input_is_refused_with_place_and_cure)
 
 	ck_assert_int_eq(rc, -DVM_EFORMAT);
 	ck_assert_ptr_null(test);
-	ck_assert_msg(err.line == bad[_i].line && err.column == bad[_i].column,
-		      "row %d: %u:%u %s", _i, err.line, err.column, err.text);
+	ck_assert_msg(err.line == bad[_i].line && err.column == bad[_i].column, "row %d: %u:%u %s",
+		      _i, err.line, err.column, err.text);
 	ck_assert_msg(strstr(err.text, bad[_i].says) != NULL, "row %d: %s", _i, err.text);
 }
 END_TEST
@@ -67,38 +67,37 @@ END_TEST
 static const struct {
 	const char *init, *code, *regs, *state;
 } alone[] = {
-	{ "", "MOV X0,#5 ; ADD X1,X0,#3 ; SUB X2,X1,X0 ;", "0:X1;0:X2;", "0:X1=8; 0:X2=3;" },
-	{ "", "MOV W0,#-1 ; MOV X1,X0 ;", "0:X1;", "0:X1=4294967295;" },
-	{ "", "MOV X0,#6 ; AND X1,X0,#3 ; ORR X2,X0,#1 ; EOR X3,X0,X0 ;", "0:X1;0:X2;0:X3;",
-	  "0:X1=2; 0:X2=7; 0:X3=0;" },
-	{ "", "MOV X0,#6 ; BIC X1,X0,#2 ; LSL X2,X0,#2 ; LSR X3,X0,#1 ;", "0:X1;0:X2;0:X3;",
-	  "0:X1=4; 0:X2=24; 0:X3=3;" },
-	{ "0:X1=x; x=7;", "LDR W0,[X1] ;", "0:X0;", "0:X0=7;" },
-	{ "0:X1=x; x=7;", "MOV W0,#9 ; STR W0,[X1] ;", "x;", "[x]=9;" },
-	{ "0:X1=x; int x[2]={4,5};", "LDR W0,[X1,#4] ;", "0:X0;", "0:X0=5;" },
-	{ "0:X1=x; 0:X2=4; int x[2]={4,5};", "LDR W0,[X1,W2,SXTW] ;", "0:X0;", "0:X0=5;" },
-	{ "0:X1=x; x=7;", "MOV W2,#1 ; SWP W2,W3,[X1] ;", "0:X3;x;", "0:X3=7; [x]=1;" },
-	{ "0:X1=x; x=7;", "MOV W2,#7 ; MOV W3,#8 ; CAS W2,W3,[X1] ;", "0:X2;x;", "0:X2=7; [x]=8;" },
-	{ "0:X1=x; x=7;", "MOV W2,#6 ; MOV W3,#8 ; CASAL W2,W3,[X1] ;", "0:X2;x;",
-	  "0:X2=7; [x]=7;" },
-	{ "0:X1=x; x=7;", "MOV W2,#6 ; LDADD W2,W3,[X1] ; LDR W4,[X1] ;", "0:X3;0:X4;",
-	  "0:X3=7; 0:X4=13;" },
-	{ "0:X1=x; x=7;", "MOV W2,#3 ; STCLR W2,[X1] ;", "x;", "[x]=4;" },
-	{ "", "MOV X0,#1 ; CBZ X0,L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=5;" },
-	{ "", "MOV X0,#1 ; CMP X0,#1 ; B.EQ L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;" },
-	{ "", "MOV X0,#1 ; CMP X0,#2 ; B.LT L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;" },
-	{ "", "MOV X0,#1 ; MOV X3,#4 ; CMP X0,#2 ; CSEL X2,X0,X3,EQ ;", "0:X2;", "0:X2=4;" },
-	{ "0:X1=x; 0:X2=pte_x;", "LDR X0,[X2] ;", "0:X0;", "0:X0=(oa:PA(x));" },
-	{ "0:X2=PTE(x); [PTE(x)]=(valid:0,db:0);", "LDR X0,[X2] ;", "0:X0;",
-	  "0:X0=(oa:PA(x), db:0, valid:0);" },
-	{ "0:X1=x; pte_x=(oa:phy_y); y=3;", "LDR W0,[X1] ;", "0:X0;", "0:X0=3;" },
-	{ "0:X1=x; pte_x=(valid:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,D-MMU:Translation);" },
-	{ "0:X1=x; pte_x=(af:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,D-MMU:AccessFlag);" },
-	{ "0:X1=x; pte_x=(db:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
-	  " Fault(P0:L0,x,D-MMU:Permission);" },
-	{ "0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", "  ~Fault(P0:L0,x);" },
+	{"", "MOV X0,#5 ; ADD X1,X0,#3 ; SUB X2,X1,X0 ;", "0:X1;0:X2;", "0:X1=8; 0:X2=3;"},
+	{"", "MOV W0,#-1 ; MOV X1,X0 ;", "0:X1;", "0:X1=4294967295;"},
+	{"", "MOV X0,#6 ; AND X1,X0,#3 ; ORR X2,X0,#1 ; EOR X3,X0,X0 ;", "0:X1;0:X2;0:X3;",
+	 "0:X1=2; 0:X2=7; 0:X3=0;"},
+	{"", "MOV X0,#6 ; BIC X1,X0,#2 ; LSL X2,X0,#2 ; LSR X3,X0,#1 ;", "0:X1;0:X2;0:X3;",
+	 "0:X1=4; 0:X2=24; 0:X3=3;"},
+	{"0:X1=x; x=7;", "LDR W0,[X1] ;", "0:X0;", "0:X0=7;"},
+	{"0:X1=x; x=7;", "MOV W0,#9 ; STR W0,[X1] ;", "x;", "[x]=9;"},
+	{"0:X1=x; int x[2]={4,5};", "LDR W0,[X1,#4] ;", "0:X0;", "0:X0=5;"},
+	{"0:X1=x; 0:X2=4; int x[2]={4,5};", "LDR W0,[X1,W2,SXTW] ;", "0:X0;", "0:X0=5;"},
+	{"0:X1=x; x=7;", "MOV W2,#1 ; SWP W2,W3,[X1] ;", "0:X3;x;", "0:X3=7; [x]=1;"},
+	{"0:X1=x; x=7;", "MOV W2,#7 ; MOV W3,#8 ; CAS W2,W3,[X1] ;", "0:X2;x;", "0:X2=7; [x]=8;"},
+	{"0:X1=x; x=7;", "MOV W2,#6 ; MOV W3,#8 ; CASAL W2,W3,[X1] ;", "0:X2;x;", "0:X2=7; [x]=7;"},
+	{"0:X1=x; x=7;", "MOV W2,#6 ; LDADD W2,W3,[X1] ; LDR W4,[X1] ;", "0:X3;0:X4;",
+	 "0:X3=7; 0:X4=13;"},
+	{"0:X1=x; x=7;", "MOV W2,#3 ; STCLR W2,[X1] ;", "x;", "[x]=4;"},
+	{"", "MOV X0,#1 ; CBZ X0,L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=5;"},
+	{"", "MOV X0,#1 ; CMP X0,#1 ; B.EQ L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;"},
+	{"", "MOV X0,#1 ; CMP X0,#2 ; B.LT L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;"},
+	{"", "MOV X0,#1 ; MOV X3,#4 ; CMP X0,#2 ; CSEL X2,X0,X3,EQ ;", "0:X2;", "0:X2=4;"},
+	{"0:X1=x; 0:X2=pte_x;", "LDR X0,[X2] ;", "0:X0;", "0:X0=(oa:PA(x));"},
+	{"0:X2=PTE(x); [PTE(x)]=(valid:0,db:0);", "LDR X0,[X2] ;", "0:X0;",
+	 "0:X0=(oa:PA(x), db:0, valid:0);"},
+	{"0:X1=x; pte_x=(oa:phy_y); y=3;", "LDR W0,[X1] ;", "0:X0;", "0:X0=3;"},
+	{"0:X1=x; pte_x=(valid:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);",
+	 " Fault(P0:L0,x,D-MMU:Translation);"},
+	{"0:X1=x; pte_x=(af:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
+	 " Fault(P0:L0,x,D-MMU:AccessFlag);"},
+	{"0:X1=x; pte_x=(db:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
+	 " Fault(P0:L0,x,D-MMU:Permission);"},
+	{"0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", "  ~Fault(P0:L0,x);"},
 };
 
 START_TEST(one_thread_alone_computes)
@@ -208,9 +207,11 @@ START_TEST(too_many_ways_are_refused)
 	struct dvm_error err;
 
 	for (int i = 0; i < 10; i++)
-		sprintf(text + strlen(text), "LDR W0,[X1]|LDR W0,[X1]|LDR W0,[X1];\n"
+		sprintf(text + strlen(text),
+			"LDR W0,[X1]|LDR W0,[X1]|LDR W0,[X1];\n"
 			"CBZ W0,L%d|CBZ W0,L%d|CBZ W0,L%d;\n"
-			"L%d:|L%d:|L%d:;\n", i, i, i, i, i, i);
+			"L%d:|L%d:|L%d:;\n",
+			i, i, i, i, i, i);
 	strcat(text, "exists(true)");
 	ck_assert_int_eq(dvm_litmus_parse("w", text, strlen(text), &test, &err), 0);
 	ck_assert_int_eq(dvm_litmus_run(test, NULL, &res, &err), -DVM_ELIMIT);
@@ -241,10 +242,11 @@ END_TEST
 
 START_TEST(a_limit_gives_inconclusive_never_forbidden)
 {
-	const char *text = "AArch64 big\n{ 0:X1=x; 1:X1=x; 2:X1=x; }\n P0|P1|P2;\n"
-			   "MOV W0,#1 | MOV W0,#2 | MOV W0,#3;\nSTR W0,[X1]|STR W0,[X1]|STR W0,[X1];\n"
-			   "LDR W2,[X1]|LDR W2,[X1]|LDR W2,[X1];\nexists(0:X2=9)";
-	struct dvm_check_options o = { .size = sizeof(o), .max_states = 20 };
+	const char *text =
+		"AArch64 big\n{ 0:X1=x; 1:X1=x; 2:X1=x; }\n P0|P1|P2;\n"
+		"MOV W0,#1 | MOV W0,#2 | MOV W0,#3;\nSTR W0,[X1]|STR W0,[X1]|STR W0,[X1];\n"
+		"LDR W2,[X1]|LDR W2,[X1]|LDR W2,[X1];\nexists(0:X2=9)";
+	struct dvm_check_options o = {.size = sizeof(o), .max_states = 20};
 	struct dvm_litmus *test = NULL;
 	struct dvm_litmus_result *res = NULL;
 
