@@ -218,7 +218,7 @@ static void line_values(struct dvmi_buf *buf, const struct dvm_litmus *test,
 		}
 }
 
-/* Then faults that happened, then those that did not; a blank before each group, as herd. */
+/* Then faults that happened, then those that did not, each after a blank, as herd. */
 static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 			const struct outcome *o, bool happened)
 {
@@ -247,18 +247,10 @@ static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 
 static int make_line(const struct dvm_litmus *test, struct outcome *o)
 {
-	struct dvmi_buf buf = {0};
-	bool happened = false;
+	struct dvmi_buf buf = { 0 };
 
-	for (unsigned i = 0; i < test->atoms; i++)
-		happened |= test->atom[i].kind == DVMI_ATOM_FAULT && o->shown[i];
 	line_values(&buf, test, o);
 	line_faults(&buf, test, o, true);
-	for (unsigned i = 0; i < test->atoms && !happened; i++)
-		if (test->atom[i].kind == DVMI_ATOM_FAULT) {
-			dvmi_buf_puts(&buf, " "); /* the empty first group */
-			break;
-		}
 	line_faults(&buf, test, o, false);
 	dvmi_buf_puts(&buf, "");
 	return dvmi_buf_take(&buf, &o->line);

@@ -116,6 +116,9 @@ static bool tlbi_matches(uint8_t what, uint8_t range, uint64_t operand, uint16_t
 		return operand >> 48 == asid;
 	if (what == DVMI_TLBI_VA && operand >> 48 != asid)
 		return false;
+	/* herd also takes the address itself, not shifted: no page number is that large. */
+	if (!range && dvmi_is_va(operand, DVMI_PAGES_MAX))
+		return operand / DVMI_PAGE_BYTES == vpn;
 	if (range) {
 		/* Arm ARM C5.5: BaseADDR, NUM [43:39], SCALE [45:44], 4 KB granule. */
 		first = operand & UINT64_C(0x1fffffffff);

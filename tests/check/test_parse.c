@@ -97,7 +97,7 @@ static const struct {
 	 " Fault(P0:L0,x,D-MMU:AccessFlag);"},
 	{"0:X1=x; pte_x=(db:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
 	 " Fault(P0:L0,x,D-MMU:Permission);"},
-	{"0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", "  ~Fault(P0:L0,x);"},
+	{"0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", " ~Fault(P0:L0,x);"},
 };
 
 START_TEST(one_thread_alone_computes)
