@@ -65,6 +65,12 @@ bool cli_number(const struct cli_args *args, const char *name, unsigned long lon
 int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_fail(const struct dvm_error *err);
 
+/*
+ * Print words of @text within 80 columns and end the line; the first line begins at @column, further
+ * lines are indented by @indent.
+ */
+void cli_wrap(FILE *out, const char *text, int column, int indent);
+
 /* Write @text to --output FILE (atomically) or to stdout; returns an exit status. */
 int cli_write(const char *path, const char *text, size_t size);
 

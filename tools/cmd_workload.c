@@ -41,8 +41,9 @@ static int run_show(const struct cli_args *args)
 		i++;
 	if (!w)
 		return unknown(name);
-	printf("%s: %s\n\n%s\n\nParameters (--workload %s:NAME=VALUE,...)\n", w->name, w->summary,
-	       w->details, w->name);
+	printf("%s: %s\n\n", w->name, w->summary);
+	cli_wrap(stdout, w->details, 0, 0);
+	printf("\nParameters (--workload %s:NAME=VALUE,...)\n", w->name);
 	for (const struct dvm_workload_param *p = w->params; p->name; p++)
 		printf("  %-14s default %" PRIu64 "%s%s, %" PRIu64 " to %" PRIu64 "\n"
 		       "  %-14s %s\n", p->name, p->value, *p->unit ? " " : "", p->unit, p->min,

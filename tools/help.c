@@ -10,7 +10,7 @@ enum {
 };
 
 /* Print the words of @text from @column on, further lines indented to @indent. */
-static void wrap(FILE *out, const char *text, int column, int indent)
+void cli_wrap(FILE *out, const char *text, int column, int indent)
 {
 	while (*text) {
 		int len = (int)strcspn(text, " \n");
@@ -43,7 +43,7 @@ static void print_paragraphs(FILE *out, const char *text)
 		if (*text == ' ' || *text == '\t')
 			fprintf(out, "%s\n", paragraph);
 		else
-			wrap(out, paragraph, 0, 0);
+			cli_wrap(out, paragraph, 0, 0);
 		text += len;
 		text += strspn(text, "\n");
 	}
@@ -57,10 +57,10 @@ static void print_item(FILE *out, const char *left, const char *help, int indent
 		fputc('\n', out);
 		column = 0;
 	} else {
-		/* wrap() puts one space between words itself */
+		/* cli_wrap() puts one space between words itself */
 		column += fprintf(out, "%*s", indent - column, "");
 	}
-	wrap(out, help, column, indent);
+	cli_wrap(out, help, column, indent);
 }
 
 char *cli_option_form(const struct cli_option *option, char *text, size_t size)
