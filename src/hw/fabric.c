@@ -62,6 +62,7 @@ struct dvmi_fabric {
 	struct cpu *cpus;
 	uint32_t *cluster_running; /* CPUs of a cluster that are not idle */
 	uint32_t unit_cpus, socket_units;
+	uint64_t sync_slot_ps; /* a target's time for a Sync, there and back */
 	struct op *ops;
 	struct place *place; /* [op * sockets + node] */
 	size_t op_capacity, place_capacity;
@@ -318,10 +319,13 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	uint64_t answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
 
 	node->free_ps = d.free_ps;
+	/* Nothing passes a Sync: the node serves in order, one Sync per target at a time. */
+	if (sync && d.snooped && node->free_ps < now_ps + f->sync_slot_ps)
+		node->free_ps = now_ps + f->sync_slot_ps;
 	note_wait(&f->stats, now_ps - f->place[(size_t)i * f->topo.sockets + n].arrive_ps);
 	f->stats.snoops += d.snooped;
 	f->stats.spared += t->spared_count - (home && t->spared[skip]);
-	f->stats.node_busy_ps += d.free_ps - now_ps;
+	f->stats.node_busy_ps += node->free_ps - now_ps;
 	f->stats.sync_waits += sync && d.free_ps > begin + t->step * d.snooped;
 	charge(f, n, op->cpu, home, sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);
 	if (!sync)
@@ -562,6 +566,7 @@ int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fa
 		f->unit_cpus = hw->dvm_snoop_unit == DVMI_SNOOP_CLUSTER ? f->topo.cluster_cpus
 									: f->topo.core_cpus;
 		f->socket_units = f->topo.socket_cpus / f->unit_cpus;
+		f->sync_slot_ps = hw->dvm_snoop_ps + hw->dvm_target_sync_ps + hw->dvm_response_ps;
 		ret = tables(f);
 	}
 	if (ret) {

@@ -129,9 +129,9 @@ static bool all_ready(const struct dvmi_targets *t, uint64_t x, uint32_t gap)
 /*
  * The line along which a Sync's parts leave, when the last Sync left along one.
  *
- * Target j takes its parts from sync_free[j] on; seen from the front of the line, that is
- * v[j] = sync_free[j] - step * (targets before j), and x[j] follows max(X, v[0..j]). With
- * c = x(old) + step + snoop + sync + response, v[j] is c + 2 * hop[j], one step more behind the
+ * Target j takes its second part from sync_free[j] on; seen from the front of the line, that is
+ * v[j] = sync_free[j] - step * (targets up to j), and x[j] follows max(X, v[0..j]). With
+ * c = x(old) + snoop + sync + response, v[j] is c + 2 * hop[j], one step more behind the
  * new gap r, one step less behind the old gap q. So nobody waits when X is at least the greatest
  * of these. And when X is c (the usual case under load: the targets before the line waited as
  * long), all hops are alike and r < q, the parts behind r wait for one step: the gap closes.
@@ -145,9 +145,10 @@ static bool sync_line(const struct dvmi_targets *t, uint64_t begin, uint32_t ski
 
 	if (!old->on)
 		return false;
-	if (old->except != DVMI_TARGET_NONE && old->except != skip && old->except_ps > begin)
+	if (old->except != DVMI_TARGET_NONE && old->except != skip &&
+	    old->except_ps > begin + t->step)
 		return false;
-	c = old->x + t->step + t->snoop + t->sync + t->response;
+	c = old->x + t->snoop + t->sync + t->response;
 	*x = begin;
 	*gap = r;
 	if (begin >= c + 2 * hop + (r < old->gap ? t->step : 0))
@@ -215,7 +216,8 @@ static bool sync_run(struct dvmi_targets *t, uint32_t first, uint32_t end,
 	for (uint32_t j = first; j < end; j++) {
 		uint64_t at, done;
 
-		x = (x > sync_free[j] ? x : sync_free[j]) + step;
+		x += step;
+		x = x > sync_free[j] ? x : sync_free[j];
 		at = x + snoop + hop[j];
 		done = at > busy[j] ? at : busy[j];
 		late |= done ^ at;

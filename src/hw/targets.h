@@ -15,7 +15,7 @@
  *   Non-Sync  x[j] = x[j-1] + step
  *             busy[j] = max(busy[j], x[j] + snoop + hop[j]) + target_op
  *             answer at busy[j] + response + hop[j]
- *   Sync      x[j] = max(x[j-1], sync_free[j]) + step
+ *   Sync      x[j] = max(x[j-1] + step, sync_free[j])
  *             sync_free[j] = max(busy[j], x[j] + snoop + hop[j]) + target_sync + response + hop[j]
  *             answer at sync_free[j]
  *

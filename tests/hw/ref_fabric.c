@@ -239,6 +239,17 @@ static void step(struct ref *r, uint32_t n, struct op *op, uint64_t now_ps)
 	if (node->parts == 2) {
 		uint32_t u = node->todo[node->next];
 
+		/* The target has one Sync at a time: this one's second part waits for its answer.
+		 */
+		if (op->sync && r->target[u].sync) {
+			if (!node->waited)
+				node->wait_ps = 0;
+			node->waited = node->waiting = true;
+			node->wait_ps -= now_ps; /* the answer adds its time */
+			return;
+		}
+		if (op->sync)
+			r->target[u].sync = op;
 		/* Snoops of one instant keep the order in which the node sent them. */
 		post(r, now_ps + r->hw.dvm_snoop_ps + hop(r, u * r->unit_cpus), SNOOP, 0, u, op);
 		r->stats.snoops++;
@@ -246,6 +257,14 @@ static void step(struct ref *r, uint32_t n, struct op *op, uint64_t now_ps)
 		node->next++;
 	}
 	if (node->next == node->count) {
+		uint64_t held = node->begin_ps + r->hw.dvm_snoop_ps + r->hw.dvm_target_sync_ps +
+				r->hw.dvm_response_ps;
+
+		/* Nothing passes a Sync before a target can have answered it. */
+		if (op->sync && node->count && now_ps < held) {
+			post(r, held, STEP, op->cpu, n, op);
+			return;
+		}
 		r->stats.node_busy_ps += now_ps - node->begin_ps;
 		r->stats.sync_waits += node->waited && node->wait_ps;
 		node->now = NULL;
@@ -253,18 +272,6 @@ static void step(struct ref *r, uint32_t n, struct op *op, uint64_t now_ps)
 			socket_answered(r, n, op, now_ps);
 		begin(r, n, now_ps);
 		return;
-	}
-	if (op->sync && !node->parts) {
-		struct target *t = &r->target[node->todo[node->next]];
-
-		if (t->sync) {
-			if (!node->waited)
-				node->wait_ps = 0;
-			node->waited = node->waiting = true;
-			node->wait_ps -= now_ps; /* the answer adds its time */
-			return;
-		}
-		t->sync = op;
 	}
 	node->parts++;
 	post(r, now_ps + part, STEP, op->cpu, n, op);

@@ -44,8 +44,8 @@ static unsigned leaves(int granule, struct leaf *out)
 	for (unsigned i = 0; i < blocks; i++) {
 		unsigned shift = level_shift(granule, 3 - i);
 
-		out[n++] = (struct leaf){ shift, 3 - i };
-		out[n++] = (struct leaf){ shift + group[i], 3 - i };
+		out[n++] = (struct leaf){shift, 3 - i};
+		out[n++] = (struct leaf){shift + group[i], 3 - i};
 	}
 	return n;
 }
@@ -69,7 +69,7 @@ void ref_pt_set(struct ref_pt *pt, uint64_t va, uint64_t pages, struct dvmi_xlat
 {
 	pt->paints = realloc(pt->paints, (pt->n + 1) * sizeof(*pt->paints));
 	va &= LOW48;
-	pt->paints[pt->n++] = (struct paint){ va, va + (pages << pt->granule), x };
+	pt->paints[pt->n++] = (struct paint){va, va + (pages << pt->granule), x};
 }
 
 void ref_pt_change(struct ref_pt *pt, uint32_t version)
@@ -79,7 +79,7 @@ void ref_pt_change(struct ref_pt *pt, uint32_t version)
 
 struct dvmi_xlate ref_pt_lookup(const struct ref_pt *pt, uint64_t va)
 {
-	struct dvmi_xlate x = { (uint8_t)pt->granule, 1, (uint8_t)pt->upper };
+	struct dvmi_xlate x = {(uint8_t)pt->granule, 1, (uint8_t)pt->upper};
 	struct leaf leaf[8];
 	unsigned n = leaves(pt->granule, leaf);
 	size_t top = pt->n;
@@ -139,9 +139,9 @@ struct ref_tlb {
 struct ref_tlb *ref_tlb_new(const struct dvmi_tlb_geometry *g, uint64_t hop_ps)
 {
 	struct ref_tlb *t = calloc(1, sizeof(*t));
-	int entries[DVMI_PARTS] = { g->l1i_entries, g->l1d_entries, g->l2_entries,
-				    g->walk_cache_entries };
-	int ways[DVMI_PARTS] = { g->l1i_ways, g->l1d_ways, g->l2_ways, 0 };
+	int entries[DVMI_PARTS] = {g->l1i_entries, g->l1d_entries, g->l2_entries,
+				   g->walk_cache_entries};
+	int ways[DVMI_PARTS] = {g->l1i_ways, g->l1d_ways, g->l2_ways, 0};
 
 	t->g = *g;
 	t->hop = hop_ps;
@@ -228,7 +228,7 @@ static void used_stale(struct ref_tlb *t, uint64_t record, uint16_t asid, uint8_
 	r->flags |= DVMI_TLB_STALE;
 	t->stats.stale_uses++;
 	if (!t->has_stale)
-		t->stale = (struct dvmi_tlb_stale){ record, asid, vmid, walk, version, now };
+		t->stale = (struct dvmi_tlb_stale){record, asid, vmid, walk, version, now};
 	t->has_stale = 1;
 }
 
@@ -273,11 +273,11 @@ static int ref_walk(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 	t->stats.descriptors += r->fetches;
 	if (!x.size_bits)
 		return 0;
-	*out = (struct dvmi_tlb_entry){ .upper = (uint8_t)upper,
-					.vmid = vmid,
-					.global = x.global,
-					.asid = x.global ? 0 : asid,
-					.version = pt->version };
+	*out = (struct dvmi_tlb_entry){.upper = (uint8_t)upper,
+				       .vmid = vmid,
+				       .global = x.global,
+				       .asid = x.global ? 0 : asid,
+				       .version = pt->version};
 	for (unsigned l = first; l < level && wc->entries; l++) {
 		struct dvmi_tlb_entry e = *out;
 
@@ -313,7 +313,7 @@ void ref_tlb_access(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 
 	ref_tlb_settle(t, now_ps);
 	t->stats.accesses++;
-	*r = (struct dvmi_tlb_result){ .level = DVMI_TLB_L1 };
+	*r = (struct dvmi_tlb_result){.level = DVMI_TLB_L1};
 	i = choose(l1, va, up, asid, vmid);
 	if (i >= 0) {
 		to_front(l1, (size_t)i);
@@ -407,7 +407,7 @@ static void apply(struct ref_tlb *t, const struct pending *p)
 
 void ref_tlb_apply(struct ref_tlb *t, const struct dvmi_inval *inval)
 {
-	struct pending p = { .inval = *inval };
+	struct pending p = {.inval = *inval};
 
 	apply(t, &p);
 }
@@ -420,13 +420,13 @@ static void add(struct ref_tlb *t, struct pending p)
 
 void ref_tlb_post(struct ref_tlb *t, const struct dvmi_inval *inval, uint64_t base_ps)
 {
-	add(t, (struct pending){ *inval, base_ps + t->hop, 0, 0 });
+	add(t, (struct pending){*inval, base_ps + t->hop, 0, 0});
 }
 
 void ref_tlb_watch(struct ref_tlb *t, const struct dvmi_inval *range, uint32_t version,
 		   uint64_t at_ps)
 {
-	add(t, (struct pending){ *range, at_ps, 1, version });
+	add(t, (struct pending){*range, at_ps, 1, version});
 }
 
 /* In order of time; at the same time invalidations before watches. */
@@ -438,9 +438,8 @@ void ref_tlb_settle(struct ref_tlb *t, uint64_t now_ps)
 		for (size_t i = 0; i < t->npending; i++) {
 			const struct pending *p = &t->pending[i], *q = &t->pending[next];
 
-			if (p->due <= now_ps &&
-			    (next == t->npending || p->due < q->due ||
-			     (p->due == q->due && p->watch < q->watch)))
+			if (p->due <= now_ps && (next == t->npending || p->due < q->due ||
+						 (p->due == q->due && p->watch < q->watch)))
 				next = i;
 		}
 		if (next == t->npending)

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ROUNDS 160
+#define ROUNDS 100
 #define CPU_STEPS 24
 #define MAX_CPUS 64
 #define MAX_LOG (MAX_CPUS * CPU_STEPS * 3)

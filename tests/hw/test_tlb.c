@@ -27,7 +27,7 @@ static struct dvmi_tlb *tlb;
 static struct dvmi_tlb_log *tlb_log;
 static struct dvmi_ptable *table;
 static struct dvmi_granule granule;
-static const struct dvmi_tlb_context mm1 = { .asid = 1 }, mm2 = { .asid = 2 };
+static const struct dvmi_tlb_context mm1 = {.asid = 1}, mm2 = {.asid = 2};
 
 static void make(const struct dvmi_tlb_geometry *g, uint64_t hop_ps)
 {
@@ -64,17 +64,16 @@ static const struct {
 	int granule, va_bits;
 	unsigned size_bits, descriptors;
 } walks[] = {
-	{ 12, 48, 12, 4 }, { 12, 48, 16, 4 }, { 12, 48, 21, 3 }, { 12, 48, 25, 3 },
-	{ 12, 48, 30, 2 }, { 12, 48, 34, 2 }, { 14, 48, 14, 4 }, { 14, 48, 21, 4 },
-	{ 14, 48, 25, 3 }, { 14, 48, 30, 3 }, { 16, 48, 16, 3 }, { 16, 48, 21, 3 },
-	{ 16, 48, 29, 2 }, { 16, 48, 34, 2 }, { 12, 39, 12, 3 }, { 14, 47, 14, 3 },
-	{ 16, 42, 16, 2 },
+	{12, 48, 12, 4}, {12, 48, 16, 4}, {12, 48, 21, 3}, {12, 48, 25, 3}, {12, 48, 30, 2},
+	{12, 48, 34, 2}, {14, 48, 14, 4}, {14, 48, 21, 4}, {14, 48, 25, 3}, {14, 48, 30, 3},
+	{16, 48, 16, 3}, {16, 48, 21, 3}, {16, 48, 29, 2}, {16, 48, 34, 2}, {12, 39, 12, 3},
+	{14, 47, 14, 3}, {16, 42, 16, 2},
 };
 
 START_TEST(a_cold_walk_reads_one_descriptor_per_level)
 {
 	struct dvmi_tlb_geometry g = small;
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_context c = {.asid = 1};
 	struct dvmi_tlb_result r;
 	unsigned class;
 
@@ -83,8 +82,9 @@ START_TEST(a_cold_walk_reads_one_descriptor_per_level)
 	make(&g, 0);
 	c.lower = table;
 	ck_assert_int_eq(dvmi_ptable_set(table, 0, UINT64_C(1) << (35 - walks[_i].granule),
-					 (struct dvmi_xlate){ (uint8_t)walks[_i].size_bits, 1, 0 },
-					 NULL), 0);
+					 (struct dvmi_xlate){(uint8_t)walks[_i].size_bits, 1, 0},
+					 NULL),
+			 0);
 	r = touch(&c, 0x1000);
 	ck_assert_uint_eq(r.fetches, walks[_i].descriptors);
 	ck_assert_uint_eq(r.cost_ps, 100 + walks[_i].descriptors * 1000);
@@ -101,8 +101,8 @@ static const struct {
 	uint64_t va;
 	unsigned fetches;
 } warm[] = {
-	{ 1ull << 12, 1 }, { (1ull << 21) - 4096, 1 }, { 1ull << 21, 2 }, { (1ull << 30) - 4096, 2 },
-	{ 1ull << 30, 3 }, { (1ull << 39) - 4096, 3 }, { 1ull << 39, 4 },
+	{1ull << 12, 1}, {(1ull << 21) - 4096, 1}, {1ull << 21, 2}, {(1ull << 30) - 4096, 2},
+	{1ull << 30, 3}, {(1ull << 39) - 4096, 3}, {1ull << 39, 4},
 };
 
 START_TEST(the_walk_cache_saves_the_levels_it_covers)
@@ -141,8 +141,8 @@ static const struct {
 	uint64_t misses;
 	unsigned walkers;
 	uint64_t rounds;
-} rounds[] = { { 0, 2, 0 }, { 1, 1, 1 }, { 5, 1, 5 }, { 4, 2, 2 }, { 5, 2, 3 }, { 3, 4, 1 },
-	       { 8, 4, 2 }, { 9, 4, 3 } };
+} rounds[] = {{0, 2, 0}, {1, 1, 1}, {5, 1, 5}, {4, 2, 2},
+	      {5, 2, 3}, {3, 4, 1}, {8, 4, 2}, {9, 4, 3}};
 
 START_TEST(independent_misses_share_the_walkers)
 {
@@ -164,22 +164,23 @@ static const struct {
 	int granule;
 	unsigned size_bits;
 } sizes[] = {
-	{ 12, 12 }, { 12, 16 }, { 12, 21 }, { 12, 25 }, { 12, 30 }, { 12, 34 }, { 14, 14 },
-	{ 14, 21 }, { 14, 25 }, { 14, 30 }, { 16, 16 }, { 16, 21 }, { 16, 29 }, { 16, 34 },
+	{12, 12}, {12, 16}, {12, 21}, {12, 25}, {12, 30}, {12, 34}, {14, 14},
+	{14, 21}, {14, 25}, {14, 30}, {16, 16}, {16, 21}, {16, 29}, {16, 34},
 };
 
 START_TEST(an_entry_covers_its_unit_and_no_more)
 {
 	struct dvmi_tlb_geometry g = small;
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_context c = {.asid = 1};
 	uint64_t size = 1ull << sizes[_i].size_bits;
 
 	g.granule_bits = sizes[_i].granule;
 	make(&g, 0);
 	c.lower = table;
 	ck_assert_int_eq(dvmi_ptable_set(table, 0, 4 * size >> sizes[_i].granule,
-					 (struct dvmi_xlate){ (uint8_t)sizes[_i].size_bits, 1, 0 },
-					 NULL), 0);
+					 (struct dvmi_xlate){(uint8_t)sizes[_i].size_bits, 1, 0},
+					 NULL),
+			 0);
 	touch(&c, size + size / 2);
 	ck_assert_int_eq(touch(&c, size).level, DVMI_TLB_L1);
 	ck_assert_int_eq(touch(&c, 2 * size - 1).level, DVMI_TLB_L1);
@@ -196,7 +197,8 @@ START_TEST(a_unit_that_sticks_out_of_its_range_is_mapped_smaller)
 	make(&small, 0);
 	/* 2M blocks wanted in [2M - 64K, 4M + 4K). */
 	ck_assert_int_eq(dvmi_ptable_set(table, 2048 * K - 64 * K, 512 + 16 + 1,
-					 (struct dvmi_xlate){ 21, 1, 0 }, NULL), 0);
+					 (struct dvmi_xlate){21, 1, 0}, NULL),
+			 0);
 	x = dvmi_ptable_lookup(table, 2048 * K - 4096);
 	ck_assert_uint_eq(x.size_bits, 16);
 	x = dvmi_ptable_lookup(table, 2048 * K);
@@ -204,7 +206,8 @@ START_TEST(a_unit_that_sticks_out_of_its_range_is_mapped_smaller)
 	x = dvmi_ptable_lookup(table, 4096 * K);
 	ck_assert_uint_eq(x.size_bits, 12);
 	/* A hole punched in the middle breaks the block around it. */
-	ck_assert_int_eq(dvmi_ptable_set(table, 3072 * K, 1, (struct dvmi_xlate){ 0, 0, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 3072 * K, 1, (struct dvmi_xlate){0, 0, 0}, NULL),
+			 0);
 	ck_assert_uint_eq(dvmi_ptable_lookup(table, 3072 * K).size_bits, 0);
 	ck_assert_uint_eq(dvmi_ptable_lookup(table, 2048 * K).size_bits, 16);
 	ck_assert_uint_eq(dvmi_ptable_lookup(table, 3072 * K + 4096).size_bits, 12);
@@ -215,14 +218,15 @@ END_TEST
 START_TEST(bad_ranges_are_refused)
 {
 	make(&small, 0);
-	ck_assert_int_eq(dvmi_ptable_set(table, 100, 1, (struct dvmi_xlate){ 12, 1, 0 }, NULL),
+	ck_assert_int_eq(dvmi_ptable_set(table, 100, 1, (struct dvmi_xlate){12, 1, 0}, NULL),
 			 -DVM_EINVAL);
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 0, (struct dvmi_xlate){ 12, 1, 0 }, NULL),
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 0, (struct dvmi_xlate){12, 1, 0}, NULL),
 			 -DVM_EINVAL);
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 14, 1, 0 }, NULL),
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){14, 1, 0}, NULL),
 			 -DVM_EINVAL);
-	ck_assert_int_eq(dvmi_ptable_set(table, 4096, 1ull << 36, (struct dvmi_xlate){ 12, 1, 0 },
-					 NULL), -DVM_EINVAL);
+	ck_assert_int_eq(
+		dvmi_ptable_set(table, 4096, 1ull << 36, (struct dvmi_xlate){12, 1, 0}, NULL),
+		-DVM_EINVAL);
 	drop();
 }
 END_TEST
@@ -231,7 +235,7 @@ END_TEST
 
 START_TEST(a_non_global_entry_serves_its_asid_and_vmid_only)
 {
-	const struct dvmi_tlb_context vm = { .asid = 1, .vmid = 1 };
+	const struct dvmi_tlb_context vm = {.asid = 1, .vmid = 1};
 
 	make(&small, 0);
 	touch(&mm1, 0);
@@ -245,7 +249,7 @@ END_TEST
 
 START_TEST(a_global_entry_serves_every_asid_of_its_vmid)
 {
-	const struct dvmi_tlb_context vm = { .asid = 1, .vmid = 1 };
+	const struct dvmi_tlb_context vm = {.asid = 1, .vmid = 1};
 
 	make(&small, 0);
 	touch(&mm1, DVMI_ACCESS_UPPER);
@@ -267,19 +271,22 @@ END_TEST
 
 START_TEST(a_write_through_a_read_only_entry_faults_every_time)
 {
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_context c = {.asid = 1};
 
 	make(&small, 0);
 	c.lower = table;
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 12, 0, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){12, 0, 0}, NULL), 0);
 	ck_assert_uint_eq(touch(&c, 0).flags, 0);
 	for (int i = 0; i < 3; i++)
 		ck_assert_uint_eq(touch(&c, DVMI_ACCESS_WRITE).flags, DVMI_TLB_READONLY);
 	/* Made writable without a flush: the old entry still faults (the spurious fault). */
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 12, 1, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){12, 1, 0}, NULL), 0);
 	ck_assert_uint_eq(touch(&c, DVMI_ACCESS_WRITE).flags, DVMI_TLB_READONLY);
-	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){ .kind = DVMI_INVAL_VA, .asid = 1,
-								   .ttl = 3, .leaf_only = 1 }), 0);
+	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){.kind = DVMI_INVAL_VA,
+								  .asid = 1,
+								  .ttl = 3,
+								  .leaf_only = 1}),
+			 0);
 	ck_assert_uint_eq(touch(&c, DVMI_ACCESS_WRITE).flags, 0);
 	drop();
 }
@@ -287,14 +294,14 @@ END_TEST
 
 START_TEST(a_fault_is_never_cached)
 {
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_context c = {.asid = 1};
 
 	make(&small, 0);
 	c.lower = table;
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 0, 0, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){0, 0, 0}, NULL), 0);
 	ck_assert_uint_eq(touch(&c, 0).flags, DVMI_TLB_UNMAPPED);
 	ck_assert_uint_eq(dvmi_tlb_entries(tlb), 0);
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){ 12, 1, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 1, (struct dvmi_xlate){12, 1, 0}, NULL), 0);
 	ck_assert_uint_eq(touch(&c, 0).flags, 0);
 	drop();
 }
@@ -310,7 +317,7 @@ START_TEST(the_least_recently_used_entry_goes_first)
 	make(&g, 0);
 	for (uint64_t page = 0; page < 4; page++)
 		touch(&mm1, page << 12);
-	touch(&mm1, 0);	       /* order now 0 3 2 1 */
+	touch(&mm1, 0);		 /* order now 0 3 2 1 */
 	touch(&mm1, 4ull << 12); /* evicts 1 */
 	ck_assert_int_eq(touch(&mm1, 0).level, DVMI_TLB_L1);
 	ck_assert_int_eq(touch(&mm1, 2ull << 12).level, DVMI_TLB_L1);
@@ -350,27 +357,28 @@ END_TEST
 
 /* ---- invalidation scope ---- */
 
-/* The table in Linux commit c2ff4764e03e and DDI 0487 C5.5: what goes (1) of a 2M block's or a page's leaf and of the
- * table descriptors of levels 0, 1, 2 above the page. Rows: operation, leaf-only, TTL. */
+/* The table in Linux commit c2ff4764e03e and DDI 0487 C5.5: what goes (1) of a 2M block's or a
+ * page's leaf and of the table descriptors of levels 0, 1, 2 above the page. Rows: operation,
+ * leaf-only, TTL. */
 static const struct {
 	enum dvmi_inval_kind kind;
 	int leaf_only, ttl;
 	int page, block, level0, level1, level2;
 } scopes[] = {
-	{ DVMI_INVAL_VA, 0, -1, 1, 1, 1, 1, 1 }, /* VAE1IS, TTL 0: leaf and non-leaf */
-	{ DVMI_INVAL_VA, 0, 2, 0, 1, 1, 1, 0 },	 /* VAE1IS, TTL 2 */
-	{ DVMI_INVAL_VA, 0, 3, 1, 0, 1, 1, 1 },
-	{ DVMI_INVAL_VA, 0, 1, 0, 0, 1, 0, 0 },
-	{ DVMI_INVAL_VA, 0, 0, 1, 1, 1, 1, 1 },	 /* reserved at 4K: no hint */
-	{ DVMI_INVAL_VA, 1, -1, 1, 1, 0, 0, 0 }, /* VALE1IS, TTL 0: any leaf */
-	{ DVMI_INVAL_VA, 1, 2, 0, 1, 0, 0, 0 },	 /* VALE1IS, TTL 2 */
-	{ DVMI_INVAL_VA, 1, 3, 1, 0, 0, 0, 0 },
-	{ DVMI_INVAL_VA, 1, 1, 0, 0, 0, 0, 0 },	 /* wrong level: nothing */
-	{ DVMI_INVAL_VAA, 0, -1, 1, 1, 1, 1, 1 },
-	{ DVMI_INVAL_VAA, 1, 2, 0, 1, 0, 0, 0 },
-	{ DVMI_INVAL_ASID, 0, -1, 1, 1, 1, 1, 1 },
-	{ DVMI_INVAL_VMALL, 0, -1, 1, 1, 1, 1, 1 },
-	{ DVMI_INVAL_ALL, 0, -1, 1, 1, 1, 1, 1 },
+	{DVMI_INVAL_VA, 0, -1, 1, 1, 1, 1, 1}, /* VAE1IS, TTL 0: leaf and non-leaf */
+	{DVMI_INVAL_VA, 0, 2, 0, 1, 1, 1, 0},  /* VAE1IS, TTL 2 */
+	{DVMI_INVAL_VA, 0, 3, 1, 0, 1, 1, 1},
+	{DVMI_INVAL_VA, 0, 1, 0, 0, 1, 0, 0},
+	{DVMI_INVAL_VA, 0, 0, 1, 1, 1, 1, 1},  /* reserved at 4K: no hint */
+	{DVMI_INVAL_VA, 1, -1, 1, 1, 0, 0, 0}, /* VALE1IS, TTL 0: any leaf */
+	{DVMI_INVAL_VA, 1, 2, 0, 1, 0, 0, 0},  /* VALE1IS, TTL 2 */
+	{DVMI_INVAL_VA, 1, 3, 1, 0, 0, 0, 0},
+	{DVMI_INVAL_VA, 1, 1, 0, 0, 0, 0, 0}, /* wrong level: nothing */
+	{DVMI_INVAL_VAA, 0, -1, 1, 1, 1, 1, 1},
+	{DVMI_INVAL_VAA, 1, 2, 0, 1, 0, 0, 0},
+	{DVMI_INVAL_ASID, 0, -1, 1, 1, 1, 1, 1},
+	{DVMI_INVAL_VMALL, 0, -1, 1, 1, 1, 1, 1},
+	{DVMI_INVAL_ALL, 0, -1, 1, 1, 1, 1, 1},
 };
 
 static int has(enum dvmi_tlb_part part, unsigned level)
@@ -386,19 +394,20 @@ static int has(enum dvmi_tlb_part part, unsigned level)
 
 START_TEST(an_operation_removes_what_its_form_and_hint_say)
 {
-	struct dvmi_tlb_context c = { .asid = 1 };
-	struct dvmi_inval inval = { .kind = scopes[_i].kind,
-				    .asid = 1,
-				    .va = 2048 * K,
-				    .leaf_only = (uint8_t)scopes[_i].leaf_only,
-				    .ttl = (int8_t)scopes[_i].ttl };
+	struct dvmi_tlb_context c = {.asid = 1};
+	struct dvmi_inval inval = {.kind = scopes[_i].kind,
+				   .asid = 1,
+				   .va = 2048 * K,
+				   .leaf_only = (uint8_t)scopes[_i].leaf_only,
+				   .ttl = (int8_t)scopes[_i].ttl};
 
 	for (int block = 0; block < 2; block++) {
 		make(&small, 0);
 		c.lower = table;
 		if (block)
 			ck_assert_int_eq(dvmi_ptable_set(table, 0, 2048,
-							 (struct dvmi_xlate){ 21, 1, 0 }, NULL), 0);
+							 (struct dvmi_xlate){21, 1, 0}, NULL),
+					 0);
 		touch(&c, 2048 * K);
 		ck_assert_int_eq(dvmi_tlb_apply(tlb, &inval), 0);
 		ck_assert_int_eq(!count(DVMI_PART_L1D), block ? scopes[_i].block : scopes[_i].page);
@@ -417,15 +426,14 @@ static const struct {
 	enum dvmi_inval_kind kind;
 	int own, other, global, vm;
 } owners[] = {
-	{ DVMI_INVAL_VA, 1, 0, 1, 0 },	  { DVMI_INVAL_VAA, 1, 1, 1, 0 },
-	{ DVMI_INVAL_ASID, 1, 0, 0, 0 },  { DVMI_INVAL_VMALL, 1, 1, 1, 0 },
-	{ DVMI_INVAL_ALL, 1, 1, 1, 1 },
+	{DVMI_INVAL_VA, 1, 0, 1, 0},	{DVMI_INVAL_VAA, 1, 1, 1, 0}, {DVMI_INVAL_ASID, 1, 0, 0, 0},
+	{DVMI_INVAL_VMALL, 1, 1, 1, 0}, {DVMI_INVAL_ALL, 1, 1, 1, 1},
 };
 
 START_TEST(an_operation_reaches_whom_its_form_names)
 {
-	const struct dvmi_tlb_context vm = { .asid = 1, .vmid = 1 };
-	struct dvmi_inval inval = { .kind = owners[_i].kind, .asid = 1, .ttl = DVMI_TTL_NONE };
+	const struct dvmi_tlb_context vm = {.asid = 1, .vmid = 1};
+	struct dvmi_inval inval = {.kind = owners[_i].kind, .asid = 1, .ttl = DVMI_TTL_NONE};
 
 	make(&small, 0);
 	touch(&mm1, 0);
@@ -458,13 +466,17 @@ END_TEST
 /* Ranges as hardware gets them: (NUM + 1) << (5 * SCALE + 1) pages from the base (tlbflush.h). */
 static const struct {
 	uint64_t pages;
-} ranges[] = { { 1 }, { 2 }, { 62 }, { 64 }, { 448 }, { 2048 }, { 2097152 } };
+} ranges[] = {{1}, {2}, {62}, {64}, {448}, {2048}, {2097152}};
 
 START_TEST(a_range_removes_its_pages_and_no_more)
 {
 	uint64_t start = 1ull << 34, bytes = ranges[_i].pages << 12;
-	struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1, .va = start,
-				    .pages = ranges[_i].pages, .leaf_only = 1, .ttl = 3 };
+	struct dvmi_inval inval = {.kind = DVMI_INVAL_VA,
+				   .asid = 1,
+				   .va = start,
+				   .pages = ranges[_i].pages,
+				   .leaf_only = 1,
+				   .ttl = 3};
 
 	make(&small, 0);
 	touch(&mm1, start - 1);
@@ -483,15 +495,18 @@ END_TEST
 
 START_TEST(one_page_of_a_contiguous_group_removes_the_group)
 {
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_tlb_context c = {.asid = 1};
 
 	make(&small, 0);
 	c.lower = table;
-	ck_assert_int_eq(dvmi_ptable_set(table, 0, 32, (struct dvmi_xlate){ 16, 1, 0 }, NULL), 0);
+	ck_assert_int_eq(dvmi_ptable_set(table, 0, 32, (struct dvmi_xlate){16, 1, 0}, NULL), 0);
 	touch(&c, 0);
 	touch(&c, 64 * K);
-	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){ .kind = DVMI_INVAL_VA, .asid = 1,
-								   .va = 60 * K, .ttl = 3 }), 0);
+	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){.kind = DVMI_INVAL_VA,
+								  .asid = 1,
+								  .va = 60 * K,
+								  .ttl = 3}),
+			 0);
 	ck_assert_int_eq(touch(&c, 64 * K).level, DVMI_TLB_L1);
 	ck_assert_int_eq(touch(&c, 0).level, DVMI_TLB_WALK);
 	drop();
@@ -500,7 +515,7 @@ END_TEST
 
 START_TEST(the_memo_does_not_survive_an_invalidation)
 {
-	struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE };
+	struct dvmi_inval inval = {.kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE};
 
 	make(&small, 0);
 	touch(&mm1, 0);
@@ -524,9 +539,9 @@ END_TEST
 START_TEST(bad_operands_are_refused)
 {
 	make(&small, 0);
-	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){ .vmid = 32 }), -DVM_EINVAL);
-	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){ .ttl = 4 }), -DVM_EINVAL);
-	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){ .kind = (enum dvmi_inval_kind)9 }),
+	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){.vmid = 32}), -DVM_EINVAL);
+	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){.ttl = 4}), -DVM_EINVAL);
+	ck_assert_int_eq(dvmi_tlb_apply(tlb, &(struct dvmi_inval){.kind = (enum dvmi_inval_kind)9}),
 			 -DVM_EINVAL);
 	drop();
 }
@@ -536,7 +551,7 @@ END_TEST
 
 START_TEST(a_broadcast_takes_effect_at_base_plus_hop_and_not_before)
 {
-	const struct dvmi_inval all = { .kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE };
+	const struct dvmi_inval all = {.kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE};
 	struct dvmi_tlb_result r;
 
 	make(&small, 30);
@@ -554,9 +569,9 @@ END_TEST
 
 START_TEST(a_batch_meets_operations_in_the_middle)
 {
-	const struct dvmi_inval all = { .kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE };
+	const struct dvmi_inval all = {.kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE};
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 10 };
+	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);
@@ -574,12 +589,12 @@ END_TEST
 /* Records start at 0, 10, 20, ...: those before the limit are done. */
 static const struct {
 	uint64_t limit, done;
-} limits[] = { { 0, 0 }, { 1, 1 }, { 10, 1 }, { 11, 2 }, { 90, 9 }, { 91, 10 }, { 1000, 10 } };
+} limits[] = {{0, 0}, {1, 1}, {10, 1}, {11, 2}, {90, 9}, {91, 10}, {1000, 10}};
 
 START_TEST(a_batch_ends_at_its_limit)
 {
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = { 0, limits[_i].limit, 10 };
+	struct dvmi_tlb_clock clock = {0, limits[_i].limit, 10};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);
@@ -593,7 +608,7 @@ END_TEST
 
 START_TEST(a_post_in_a_tlbs_past_is_refused)
 {
-	const struct dvmi_inval all = { .kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE };
+	const struct dvmi_inval all = {.kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE};
 
 	make(&small, 0);
 	ck_assert_int_eq(dvmi_tlb_log_post(tlb_log, &all, 100, NULL), 0);
@@ -611,8 +626,10 @@ START_TEST(the_log_forgets_what_a_later_record_repeats)
 	make(&small, 0);
 	touch(&mm1, 0);
 	for (uint64_t i = 1; i <= 100000; i++) {
-		struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1,
-					    .va = (1 + i % 64) << 12, .ttl = DVMI_TTL_NONE };
+		struct dvmi_inval inval = {.kind = DVMI_INVAL_VA,
+					   .asid = 1,
+					   .va = (1 + i % 64) << 12,
+					   .ttl = DVMI_TTL_NONE};
 
 		ck_assert_int_eq(dvmi_tlb_log_post(tlb_log, &inval, i * 10, NULL), 0);
 		dvmi_tlb_log_horizon(tlb_log, i * 10);
@@ -684,8 +701,8 @@ END_TEST
  * of the entry is. */
 START_TEST(a_translation_older_than_a_completed_flush_is_reported_when_used)
 {
-	struct dvmi_inval page = { .kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3 };
-	struct dvmi_tlb_context c = { .asid = 1 };
+	struct dvmi_inval page = {.kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3};
+	struct dvmi_tlb_context c = {.asid = 1};
 	struct dvmi_tlb_result r;
 	int flushed = _i;
 
@@ -719,7 +736,7 @@ END_TEST
 
 START_TEST(a_stale_copy_in_l2_is_reported_too)
 {
-	struct dvmi_inval page = { .kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3 };
+	struct dvmi_inval page = {.kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3};
 
 	make(&small, 0);
 	touch(&mm1, 0);
@@ -733,9 +750,9 @@ END_TEST
 
 START_TEST(a_batch_stops_after_a_stale_use)
 {
-	struct dvmi_inval page = { .kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3 };
+	struct dvmi_inval page = {.kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3};
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 10 };
+	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);
@@ -750,8 +767,8 @@ END_TEST
 /* A freed table page: only a watch that looks at tables sees the walk cache. */
 START_TEST(a_stale_table_descriptor_is_reported_when_walked_through)
 {
-	struct dvmi_inval range = { .kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE,
-				    .leaf_only = (uint8_t)_i };
+	struct dvmi_inval range = {
+		.kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE, .leaf_only = (uint8_t)_i};
 	struct dvmi_tlb_result r;
 
 	make(&small, 0);
@@ -789,11 +806,11 @@ END_TEST
 static const struct {
 	int granule, va_bits, l1_entries, l1_ways, l2_entries, l2_ways, walkers, code;
 } refused[] = {
-	{ 12, 52, 4, 0, 8, 2, 1, -DVM_ELIMIT },	  { 12, 20, 4, 0, 8, 2, 1, -DVM_EINVAL },
-	{ 13, 48, 4, 0, 8, 2, 1, -DVM_EINVAL },	  { 12, 48, 0, 0, 8, 2, 1, -DVM_ELIMIT },
-	{ 12, 48, 9999, 0, 8, 2, 1, -DVM_ELIMIT }, { 12, 48, 4, 3, 8, 2, 1, -DVM_EINVAL },
-	{ 12, 48, 4, 0, 8, 3, 1, -DVM_EINVAL },	  { 12, 48, 4, 0, -1, 2, 1, -DVM_ELIMIT },
-	{ 12, 48, 4, 0, 8, 2, 0, -DVM_EINVAL },	  { 12, 48, 4, 0, 8, -2, 1, -DVM_EINVAL },
+	{12, 52, 4, 0, 8, 2, 1, -DVM_ELIMIT},	 {12, 20, 4, 0, 8, 2, 1, -DVM_EINVAL},
+	{13, 48, 4, 0, 8, 2, 1, -DVM_EINVAL},	 {12, 48, 0, 0, 8, 2, 1, -DVM_ELIMIT},
+	{12, 48, 9999, 0, 8, 2, 1, -DVM_ELIMIT}, {12, 48, 4, 3, 8, 2, 1, -DVM_EINVAL},
+	{12, 48, 4, 0, 8, 3, 1, -DVM_EINVAL},	 {12, 48, 4, 0, -1, 2, 1, -DVM_ELIMIT},
+	{12, 48, 4, 0, 8, 2, 0, -DVM_EINVAL},	 {12, 48, 4, 0, 8, -2, 1, -DVM_EINVAL},
 };
 
 START_TEST(impossible_geometries_are_refused)
@@ -815,7 +832,7 @@ END_TEST
 
 START_TEST(every_allocation_may_fail)
 {
-	const struct dvmi_inval inval = { .kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE };
+	const struct dvmi_inval inval = {.kind = DVMI_INVAL_VA, .asid = 1, .ttl = DVMI_TTL_NONE};
 	int done = 0;
 
 	ck_assert_int_eq(dvmi_granule_init(&granule, 12, 48, NULL), 0);
@@ -828,7 +845,7 @@ START_TEST(every_allocation_may_fail)
 		done = !dvmi_tlb_log_new(&l, &granule, NULL) &&
 		       !dvmi_tlb_new(&t, &small, l, 0, NULL) &&
 		       !dvmi_ptable_new(&pt, &granule, 0, NULL) &&
-		       !dvmi_ptable_set(pt, 0, 1, (struct dvmi_xlate){ 12, 1, 0 }, NULL);
+		       !dvmi_ptable_set(pt, 0, 1, (struct dvmi_xlate){12, 1, 0}, NULL);
 		for (uint64_t i = 0; done && i < 2000; i++)
 			done = !dvmi_tlb_log_post(l, &inval, i, NULL);
 		dvmi_mem_fail_at(0);

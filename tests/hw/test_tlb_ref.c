@@ -35,8 +35,8 @@ struct world {
 static const struct {
 	uint16_t asid;
 	uint8_t vmid;
-} spaces[SPACES] = { { 1, 0 }, { 2, 0 }, { 0xffff, 0 }, { 1, 31 } };
-static const uint8_t vmids[VMIDS] = { 0, 31 };
+} spaces[SPACES] = {{1, 0}, {2, 0}, {0xffff, 0}, {1, 31}};
+static const uint8_t vmids[VMIDS] = {0, 31};
 
 static unsigned below(struct world *w, unsigned n)
 {
@@ -45,9 +45,9 @@ static unsigned below(struct world *w, unsigned n)
 
 static void random_geometry(struct world *w)
 {
-	static const int granules[] = { 12, 14, 16 }, l1[][2] = { { 1, 0 }, { 4, 0 }, { 6, 0 },
-								  { 8, 2 }, { 6, 1 } };
-	static const int l2[][2] = { { 0, 0 }, { 8, 0 }, { 16, 4 }, { 24, 2 }, { 64, 4 }, { 48, 1 } };
+	static const int granules[] = {12, 14, 16},
+			 l1[][2] = {{1, 0}, {4, 0}, {6, 0}, {8, 2}, {6, 1}};
+	static const int l2[][2] = {{0, 0}, {8, 0}, {16, 4}, {24, 2}, {64, 4}, {48, 1}};
 	unsigned i = below(w, 5), d = below(w, 5), two = below(w, 6);
 
 	w->geometry = (struct dvmi_tlb_geometry){
@@ -159,12 +159,12 @@ static void same_result(const struct world *w, const struct dvmi_tlb_result *a,
 
 static struct dvmi_tlb_context context_of(struct world *w, unsigned space)
 {
-	return (struct dvmi_tlb_context){ spaces[space].asid, spaces[space].vmid, w->lower[space],
-					  w->upper[vm_of(space)] };
+	return (struct dvmi_tlb_context){spaces[space].asid, spaces[space].vmid, w->lower[space],
+					 w->upper[vm_of(space)]};
 }
 
-static void ref_access(struct world *w, unsigned cpu, unsigned space, uint64_t record,
-		       uint64_t now, struct dvmi_tlb_result *result)
+static void ref_access(struct world *w, unsigned cpu, unsigned space, uint64_t record, uint64_t now,
+		       struct dvmi_tlb_result *result)
 {
 	ref_tlb_access(w->ref[cpu], spaces[space].asid, spaces[space].vmid, w->ref_lower[space],
 		       w->ref_upper[vm_of(space)], record, now, result);
@@ -214,7 +214,7 @@ static void do_batch(struct world *w, unsigned cpu)
 {
 	uint64_t records[64];
 	unsigned space = below(w, SPACES), n = below(w, 64);
-	struct dvmi_tlb_clock clock = { w->now, w->now + below(w, 200), below(w, 4) }, ref_clock;
+	struct dvmi_tlb_clock clock = {w->now, w->now + below(w, 200), below(w, 4)}, ref_clock;
 	struct dvmi_tlb_context context = context_of(w, space);
 	enum dvmi_tlb_stop stop, ref_stop;
 	size_t done, ref_done;
@@ -233,11 +233,9 @@ static void do_batch(struct world *w, unsigned cpu)
 
 static struct dvmi_inval random_inval(struct world *w)
 {
-	static const enum dvmi_inval_kind kinds[] = { DVMI_INVAL_VA,	DVMI_INVAL_VA,
-						      DVMI_INVAL_VA,	DVMI_INVAL_VA,
-						      DVMI_INVAL_VAA,	DVMI_INVAL_VAA,
-						      DVMI_INVAL_ASID,	DVMI_INVAL_ASID,
-						      DVMI_INVAL_VMALL, DVMI_INVAL_ALL };
+	static const enum dvmi_inval_kind kinds[] = {
+		DVMI_INVAL_VA,	DVMI_INVAL_VA,	 DVMI_INVAL_VA,	  DVMI_INVAL_VA,    DVMI_INVAL_VAA,
+		DVMI_INVAL_VAA, DVMI_INVAL_ASID, DVMI_INVAL_ASID, DVMI_INVAL_VMALL, DVMI_INVAL_ALL};
 	unsigned space = below(w, SPACES);
 	struct dvmi_inval inval = {
 		.kind = kinds[below(w, below(w, 8) ? 8 : 10)],
@@ -278,8 +276,8 @@ static void do_table(struct world *w)
 	unsigned space = below(w, SPACES), g = w->granule.bits;
 	int upper = !below(w, 4);
 	unsigned class = below(w, w->granule.classes + 1u);
-	struct dvmi_xlate x = { w->granule.cls[class].shift, below(w, 4) != 0,
-				(uint8_t)(upper ? below(w, 8) != 0 : below(w, 8) == 0) };
+	struct dvmi_xlate x = {w->granule.cls[class].shift, below(w, 4) != 0,
+			       (uint8_t)(upper ? below(w, 8) != 0 : below(w, 8) == 0)};
 	uint64_t va = random_va(w) >> g << g, pages = 1 + below(w, 1u << below(w, 18));
 	struct dvmi_ptable *pt = upper ? w->upper[vm_of(space)] : w->lower[space];
 	struct ref_pt *ref = upper ? w->ref_upper[vm_of(space)] : w->ref_lower[space];
@@ -411,10 +409,10 @@ START_TEST(a_backlog_larger_than_the_log_loses_nothing)
 		for (int i = 0; i < 300; i++)
 			do_access(&w, below(&w, w.cpus));
 		for (unsigned i = 0; i < 12000; i++) {
-			struct dvmi_inval inval = { .kind = DVMI_INVAL_VA,
-						    .asid = 7,
-						    .va = (uint64_t)i << w.granule.bits,
-						    .ttl = DVMI_TTL_NONE };
+			struct dvmi_inval inval = {.kind = DVMI_INVAL_VA,
+						   .asid = 7,
+						   .va = (uint64_t)i << w.granule.bits,
+						   .ttl = DVMI_TTL_NONE};
 
 			if (i % 3 == 0 || (i % 100 == 50 && _i % 2))
 				inval = random_inval(&w);
