@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int say(struct script *s, const char *fmt, ...)
@@ -52,8 +53,8 @@ static uint64_t field(void *arg, const char *name)
 	if (!strcmp(name, "req.kind"))
 		return s->kind;
 	for (const char *p = s->fields; p && *p; p += strcspn(p, " ") + (p[strcspn(p, " ")] == ' '))
-		if (strcspn(p, " ") == len && !strncmp(p, name, len))
-			return 1;
+		if (strcspn(p, " =") == len && !strncmp(p, name, len))
+			return p[len] == '=' ? strtoull(p + len + 1, NULL, 10) : 1;
 	return 0;
 }
 

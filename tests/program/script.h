@@ -13,7 +13,7 @@
 struct script {
 	uint64_t values[16]; /* what reads return, in order; the last is repeated */
 	unsigned reads;
-	const char *fields; /* names of the fields that are 1, separated by spaces */
+	const char *fields; /* names of the fields that are 1, or name=value, separated by spaces */
 	unsigned self;
 	unsigned move_at, move_to; /* before effect number move_at (from 1) the task moves */
 	unsigned restart_at;	   /* effect number that is answered with a restart */

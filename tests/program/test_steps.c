@@ -167,7 +167,9 @@ static const struct {
 	{ "cpumask-ipi", "switch-in", "", { 0 },
 	  "BIT:mm.ran_on[3]? BIT:mm.ran_on[3]=1 dsb.ishst" },
 	/* V6 */
-	{ "active-cpu-v2-reset", "asid-alloc", "", { 0 }, "W:mm.active_cpu=4294967295" },
+	{ "active-cpu-v2-reset", "asid-alloc", "alloc.path=3", { 0 },
+	  "W:mm.active_cpu=4294967295" },
+	{ "active-cpu-v2-reset", "asid-alloc", "alloc.path=0", { 0 }, "" }, /* PATH_RESERVED */
 	{ "active-cpu-v2-reset", "flush", "", { 3, 3 },
 	  "MD " R " dsb.ish " R " asid tlbi.local notify dsb.nsh ME" },
 	/* V7 */
