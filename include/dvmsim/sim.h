@@ -90,6 +90,9 @@ struct dvm_latency {
  * @mms:               address spaces that ran
  * @mms_one_cpu:       of these, those that ran on one CPU only
  * @events:            events the engine processed
+ * @asid_slow_paths:   switches to another address space that took the ASID allocator's lock
+ * @asid_rollovers:    generations of ASIDs that were used up
+ * @asid_flushes:      times a CPU flushed its whole TLB after a rollover
  * @flush:             time of a flush of a user address space, call to return
  * @dsb:               time of a DSB that completes broadcast TLBIs
  */
@@ -105,6 +108,7 @@ struct dvm_stats {
 	uint64_t tlb_refills, tlb_accesses, tlb_l1_misses, tlb_l2_misses;
 	uint64_t mms, mms_one_cpu;
 	uint64_t events;
+	uint64_t asid_slow_paths, asid_rollovers, asid_flushes;
 	struct dvm_latency flush, dsb;
 };
 
@@ -143,7 +147,7 @@ struct dvm_step {
  * @err:     out, may be NULL
  *
  * Return: 0; -DVM_EINVAL (the workload needs more CPUs than the part has, a model of the wrong
- * kind); -DVM_ELIMIT; -DVM_ENOMEM.
+ * kind); -DVM_ELIMIT (too many copies; the part has not more ASIDs than CPUs); -DVM_ENOMEM.
  */
 DVM_API int dvm_sim_new(const struct dvm_sim_options *options, struct dvm_sim **sim,
 			struct dvm_error *err);

@@ -104,7 +104,8 @@ static const struct {
 	C(flushes_broadcast), C(flushes_both), C(flushes_ipi), C(flushes_none), C(flushes_kernel),
 	C(tlbi_local), C(tlbi_broadcast), C(dvm_nonsyncs), C(dvm_syncs), C(dvm_snoops), C(switches),
 	C(mm_switches), C(migrations), C(tlb_refills), C(tlb_accesses), C(tlb_l1_misses),
-	C(tlb_l2_misses), C(mms), C(mms_one_cpu), C(events),
+	C(tlb_l2_misses), C(mms), C(mms_one_cpu), C(events), C(asid_slow_paths),
+	C(asid_rollovers), C(asid_flushes),
 #undef C
 };
 

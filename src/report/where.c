@@ -79,6 +79,7 @@ COUNT(tlbi_local)
 COUNT(tlbi_broadcast)
 COUNT(migrations)
 COUNT(tlb_refills)
+COUNT(asid_rollovers)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_both)
@@ -154,6 +155,7 @@ static const struct {
 	{ "switches (to another mm)", print_switches, false },
 	{ "task migrations", count_migrations, false },
 	{ "mms (that ran on one CPU only)", print_mms, false },
+	{ "ASID rollovers", count_asid_rollovers, true },
 };
 
 static bool is_nothing(const char *text)

@@ -229,7 +229,7 @@ static int access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_tr
 	struct dvmi_tlbs_span span = {
 		.accesses = s->accesses + r->va + c->accesses_done,
 		.count = r->amount - c->accesses_done,
-		.mm = r->mm ? mm_id(s, c, r->mm) : c->mm, .cpu = c->id,
+		.mm = r->mm ? mm_id(s, c, r->mm) : c->mm, .cpu = c->id, .asid = c->asid,
 		.now_ps = now, .limit_ps = dvmi_evq_next_ps(&s->evq),
 	};
 	int ret = dvmi_tlbs_run(s->tlbs, &span, s->err);

@@ -6,8 +6,9 @@
 
 /* Loads, stores and atomics of a strategy's words, and the read of mm.context.id. */
 
+/* *@asid is what an `asid` instruction reads; 0 for kernel mappings. */
 static struct dvmi_line *locate(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
-				uint64_t **cell)
+				uint64_t **cell, uint64_t *asid)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_base base = i->base == DVMI_BASE_PREV || i->base == DVMI_BASE_NEXT ?
@@ -37,6 +38,8 @@ static struct dvmi_line *locate(struct dvm_sim *s, struct dvmi_cpu *c, const str
 		break;
 	}
 	*cell = i->op == DVMI_ASID ? NULL : dvmi_words_cell(&s->words, i->word, index);
+	*asid = i->op == DVMI_ASID ? dvmi_asid_number(&s->asids, dvmi_asid_id(&s->asids, index)) :
+				     0;
 	return dvmi_words_line(&s->words, base, index);
 }
 
@@ -80,8 +83,6 @@ static uint64_t access_cell(struct dvm_sim *s, struct dvmi_cpu *c, const struct 
 	struct dvmi_hook_run *h = &c->hook;
 	uint64_t old, value;
 
-	if (!cell)
-		return h->mm; /* the ASID: one per mm, see docs/model.md */
 	if (i->op >= DVMI_LDMASK)
 		return access_mask(s, c, i, cell);
 	old = *cell;
@@ -123,10 +124,10 @@ int dvmi_effect_memory(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_
 {
 	enum dvmi_access kind = access_kind(i->op);
 	struct dvmi_line *line;
-	uint64_t *cell, value, done;
+	uint64_t *cell, asid, value, done;
 	int ret;
 
-	line = locate(s, c, i, &cell);
+	line = locate(s, c, i, &cell, &asid);
 	if (!line)
 		return dvmi_error_at(s->err, DVM_EFORMAT, c->hook.program->name, i->line, i->column,
 				     "names a CPU that does not exist");
@@ -141,7 +142,7 @@ int dvmi_effect_memory(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_
 	}
 	if (i->order == DVMI_FULL)
 		done += 2 * s->hw->barrier_dmb_ps;
-	value = access_cell(s, c, i, cell);
+	value = cell ? access_cell(s, c, i, cell) : asid;
 	dvmi_frame_result(&c->hook.frame, value, &c->hook.env);
 	*next = done;
 	return 0;

@@ -11,7 +11,9 @@
 static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
 			const struct dvmi_tlbi_op *op, bool broadcast)
 {
-	if (!h->flush && h->mm && op->form == DVMI_FORM_ASID && !op->user_twin)
+	bool whole = op->form == DVMI_FORM_ASID || op->form == DVMI_FORM_VMALL;
+
+	if (!h->flush && h->mm && whole && !op->user_twin)
 		dvmi_oracle_whole(s->oracle, h->mm, c->id, broadcast);
 	else if (broadcast)
 		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
@@ -22,13 +24,18 @@ static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struc
 static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
 			 const struct dvmi_tlbi_op *op, bool broadcast)
 {
-	bool whole = op->form == DVMI_FORM_ASID || op->form == DVMI_FORM_VMALL;
 	uint64_t pages = op->pages < h->refill_pages ? op->pages : h->refill_pages;
 
+	if (op->form == DVMI_FORM_VMALL) {
+		for (unsigned n = 0; n < s->cpus_used; n++)
+			if (broadcast || n == c->id)
+				dvmi_workset_flush_cpu(s->workset, n);
+		return;
+	}
 	/* The KPTI twin removes the same translations under their other name. */
 	if (op->user_twin || !h->mm || s->tlbs)
 		return;
-	if (whole)
+	if (op->form == DVMI_FORM_ASID)
 		pages = UINT64_MAX;
 	if (broadcast)
 		dvmi_workset_flush_all(s->workset, h->mm, pages);
@@ -46,7 +53,7 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		broadcast = true;
 	if (broadcast) {
 		if (s->tlbs)
-			ret = dvmi_tlbs_tag(s->tlbs, h->mm, op, &tag);
+			ret = dvmi_tlbs_tag(s->tlbs, h->mm, (uint16_t)h->frame.asid, op, &tag);
 		if (!ret)
 			ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, tag, next);
 		if (ret == DVMI_FABRIC_BLOCKED) {
@@ -59,7 +66,8 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		h->broadcast = true;
 	} else {
 		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
-		if (s->tlbs && dvmi_tlbs_local(s->tlbs, c->id, h->mm, op, now))
+		if (s->tlbs &&
+		    dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid, op, now))
 			return dvmi_error(s->err, DVM_EINVAL, h->program->name,
 					  "a TLBI operand names no address");
 		s->stats.tlbi_local++;
@@ -105,6 +113,8 @@ int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_in
 			begin_ops(s, h, i);
 		h->ops_begun = true;
 		h->stage = dvmi_expand_next(&h->ops, &h->op) ? OP_ISSUE : OP_OVER;
+		if (i->what == DVMI_TLBI_ALL)
+			h->op.form = DVMI_FORM_VMALL;
 	}
 	if (h->stage == OP_ISSUE) {
 		ret = issue(s, c, h, &h->op, broadcast, now, next);

@@ -6,6 +6,8 @@
 #include "hw/evq.h"
 #include "hw/fabric.h"
 #include "hw/ipi.h"
+#include "kernel/asid.h"
+#include "kernel/asid_check.h"
 #include "kernel/request.h"
 #include "kernel/words.h"
 #include "model/params.h"
@@ -68,6 +70,11 @@ struct dvmi_cpu {
 	unsigned stage;                 /* of the context switch */
 	uint32_t in_task, in_mm;        /* the task being switched in */
 	bool exec;                      /* the switch is an exec's: same task, new mm */
+	unsigned asid_stage;            /* of the ASID part of the switch; 0 outside it */
+	uint64_t asid_id;               /* context id, and how the slow path found it */
+	enum dvmi_asid_path asid_path;
+	bool tlb_flushed;               /* the slow path has flushed this CPU's whole TLB */
+	uint16_t asid;                  /* what TTBR holds */
 	bool idle, waiting;
 	uint32_t next_waiter;           /* the CPU that waits for the same thing, DVMI_NONE32 */
 	uint64_t idle_since_ps, start_ps;
@@ -95,6 +102,13 @@ struct dvmi_work {
 	uint64_t count, last_ps;
 };
 
+/* cpu_asid_lock: a queued spinlock. */
+struct dvmi_asid_lock {
+	struct dvmi_line line;
+	bool held;
+	uint32_t first, last;           /* CPUs that wait, through next_waiter; DVMI_NONE32: none */
+};
+
 struct dvmi_step_time {
 	uint64_t count, total_ps;
 };
@@ -104,7 +118,8 @@ struct dvm_sim {
 	const struct dvmi_hw *hw;
 	const struct dvmi_kernel_cfg *cfg;
 	const struct dvmi_program *program;
-	struct dvmi_program *kernel_flush, *kernel_batch; /* what stays outside the strategy */
+	/* What stays outside the strategy. */
+	struct dvmi_program *kernel_flush, *kernel_batch, *kernel_flush_all;
 	const struct dvm_trace_record *records;
 	const uint64_t *accesses;
 	const struct dvm_trace_env *env;
@@ -120,6 +135,10 @@ struct dvm_sim {
 	struct dvmi_words words;
 	struct dvmi_oracle *oracle;
 	struct dvmi_workset *workset;
+	struct dvmi_asids asids;
+	struct dvmi_asid_check *asid_check;
+	struct dvmi_asid_lock asid_lock;
+	struct dvmi_line *asid_active;  /* per CPU: the line of its active ASID */
 	struct dvmi_tlbs *tlbs;       /* exact TLBs; NULL when the workload carries no accesses */
 
 	unsigned cpus_count;            /* of the part */
@@ -155,10 +174,21 @@ int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c,
 void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uint32_t mm,
 		       bool exec);
 int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+/* Run @program's @hook about @mm (0: none); then the switch goes on. */
+void dvmi_switch_hook(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,
+		      enum dvmi_hook hook, uint32_t mm, uint64_t now);
 /* Let those that wait for @task to leave its CPU or to be born try again at @now. */
 void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now);
 /* Those that wait for wake-up @wake, which CPU @from has just executed. */
 void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, unsigned from, uint64_t now);
+
+/* ---- asid.c: the ASID part of a switch ---- */
+int dvmi_sim_asids_init(struct dvm_sim *s, struct dvm_error *err);
+void dvmi_sim_asids_fini(struct dvm_sim *s);
+/* 1: it is over; 0: call again at *@next. */
+int dvmi_switch_asid(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+/* TTBR := in_mm and its ASID. */
+int dvmi_switch_ttbr(struct dvm_sim *s, struct dvmi_cpu *c);
 
 /* ---- hook.c: a strategy's hook on the timing machine ---- */
 /* Prepare @c->hook; the phase is set to HOOK and returns to @after. Without that hook: nothing. */

@@ -41,7 +41,8 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
 	f[DVMI_ENV_IDLE] = h->frame.hook == DVMI_HOOK_IDLE && !c->in_task;
 	f[DVMI_ENV_CPUS] = s->cpus_count;
-	f[DVMI_ALLOC_PATH] = DVMI_PATH_FRESH; /* no rollover is simulated */
+	f[DVMI_ENV_TLB_FLUSHED] = c->tlb_flushed;
+	f[DVMI_ALLOC_PATH] = c->asid_path; /* the same numbers */
 }
 
 void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,
@@ -179,7 +180,8 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 			ret = dvmi_tlbs_batch(s->tlbs, c->task, now, s->err);
 		break;
 	default:
-		s->stats.switch_ps += now - h->begin_ps;
+		if (h->program == s->program)
+			s->stats.switch_ps += now - h->begin_ps;
 		break;
 	}
 	return ret;

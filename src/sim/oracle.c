@@ -26,19 +26,26 @@ struct mm {
 	uint32_t installed_cpus;
 };
 
+/* Address spaces that a CPU may hold: so that a flush of all need not look at every one. */
+struct holds {
+	uint32_t *mms;
+	size_t count, capacity;
+};
+
 struct dvmi_oracle {
 	unsigned cpus;
 	uint32_t mms;
 	size_t words;
 	struct mm *mm;
-	uint64_t *maps;       /* per mm: held, stale, ever */
+	uint64_t *maps;       /* per mm: held, stale, ever, listed */
+	struct holds *holds;  /* per CPU: those with its bit in listed */
 	uint32_t *current;    /* per CPU: the installed mm, or UINT32_MAX */
 	struct dvmi_oracle_flush *made, *unused, *deferred;
 	struct dvmi_oracle_flush **pending; /* per CPU: with TLBIs that no DSB has completed */
 	bool failed;
 };
 
-enum { HELD, STALE, EVER, MAPS };
+enum { HELD, STALE, EVER, LISTED, MAPS };
 
 static uint64_t *map_of(const struct dvmi_oracle *o, uint32_t mm, unsigned which)
 {
@@ -56,9 +63,10 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 	o->words = dvmi_bitmap_words(cpus);
 	o->mm = dvmi_calloc(mms, sizeof(*o->mm));
 	o->maps = dvmi_calloc((size_t)mms * MAPS * o->words, sizeof(*o->maps));
+	o->holds = dvmi_calloc(cpus, sizeof(*o->holds));
 	o->current = dvmi_calloc(cpus, sizeof(*o->current));
 	o->pending = dvmi_calloc(cpus, sizeof(struct dvmi_oracle_flush *));
-	if (!o->mm || !o->maps || !o->current || !o->pending) {
+	if (!o->mm || !o->maps || !o->holds || !o->current || !o->pending) {
 		dvmi_oracle_free(o);
 		return -DVM_ENOMEM;
 	}
@@ -78,11 +86,31 @@ void dvmi_oracle_free(struct dvmi_oracle *o)
 		next = f->next_made;
 		dvmi_free(f);
 	}
+	for (unsigned c = 0; o->holds && c < o->cpus; c++)
+		dvmi_free(o->holds[c].mms);
+	dvmi_free(o->holds);
 	dvmi_free(o->mm);
 	dvmi_free(o->maps);
 	dvmi_free(o->current);
 	dvmi_free(o->pending);
 	dvmi_free(o);
+}
+
+static void list(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	uint64_t *listed = map_of(o, mm, LISTED);
+	struct holds *h = &o->holds[cpu];
+	void *p = h->mms;
+
+	if (dvmi_bitmap_test(listed, cpu))
+		return;
+	if (dvmi_grow(&p, &h->capacity, h->count + 1, sizeof(*h->mms))) {
+		o->failed = true;
+		return;
+	}
+	h->mms = p;
+	h->mms[h->count++] = mm;
+	dvmi_bitmap_set(listed, cpu);
 }
 
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
@@ -91,18 +119,10 @@ void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 
 	o->current[cpu] = mm;
 	dvmi_bitmap_set(map_of(o, mm, HELD), cpu);
+	list(o, cpu, mm);
 	if (!dvmi_bitmap_test(ever, cpu)) {
 		dvmi_bitmap_set(ever, cpu);
 		o->mm[mm].installed_cpus++;
-	}
-}
-
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
-{
-	for (uint32_t mm = 0; mm < o->mms; mm++) {
-		dvmi_bitmap_clear(map_of(o, mm, STALE), cpu);
-		if (o->current[cpu] != mm)
-			dvmi_bitmap_clear(map_of(o, mm, HELD), cpu);
 	}
 }
 
@@ -114,6 +134,28 @@ static uint64_t *held(struct dvmi_oracle_flush *f)
 static uint64_t *covered(const struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	return f->maps + o->words;
+}
+
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
+{
+	struct holds *h = &o->holds[cpu];
+	size_t kept = 0;
+
+	for (size_t i = 0; i < h->count; i++) {
+		uint32_t mm = h->mms[i];
+
+		dvmi_bitmap_clear(map_of(o, mm, STALE), cpu);
+		if (o->current[cpu] == mm) {
+			h->mms[kept++] = mm;
+			continue;
+		}
+		dvmi_bitmap_clear(map_of(o, mm, HELD), cpu);
+		dvmi_bitmap_clear(map_of(o, mm, LISTED), cpu);
+	}
+	h->count = kept;
+	for (struct dvmi_oracle_flush *f = o->made; f; f = f->next_made)
+		if (f->mm != o->current[cpu])
+			dvmi_bitmap_set(covered(o, f), cpu);
 }
 
 struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,

@@ -32,7 +32,7 @@ void dvmi_oracle_free(struct dvmi_oracle *oracle);
 
 /* @mm is installed on @cpu (TTBR0 written): it may hold translations from now on. */
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm);
-/* @cpu removed everything from its TLB. */
+/* @cpu removed everything from its TLB: also what flushes under way are after. */
 void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu);
 
 /*

@@ -45,6 +45,18 @@ static const char kernel_batch_text[] =
 	"	sync ish\n"
 	"	ret\n";
 
+/* local_flush_tlb_all(), after a rollover. */
+static const char kernel_flush_all_text[] =
+	"strategy kernel-flush-all\n"
+	"on flush:\n"
+	"	ret\n"
+	"on switch-in:\n"
+	"	dsb nshst\n"
+	"	tlbi local all\n"
+	"	dsb nsh\n"
+	"	isb\n"
+	"	ret\n";
+
 unsigned dvm_sim_cpus_needed(const struct dvm_trace *trace)
 {
 	return dvm_trace_get_env(trace)->ncpus;
@@ -241,7 +253,7 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 	if (!accesses)
 		return 0;
 	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, s->mms_count,
-			       &s->tlbs, err);
+			       &s->asids, &s->tlbs, err);
 }
 
 /* A hook that would never run must not pass in silence. */
@@ -264,6 +276,9 @@ static int set_programs(struct dvm_sim *s, struct dvm_error *err)
 	if (!ret)
 		ret = dvmi_program_parse(kernel_batch_text, sizeof(kernel_batch_text) - 1,
 					 "kernel", &s->kernel_batch, err);
+	if (!ret)
+		ret = dvmi_program_parse(kernel_flush_all_text, sizeof(kernel_flush_all_text) - 1,
+					 "kernel", &s->kernel_flush_all, err);
 	for (unsigned i = 0; i < s->program->insns_count && !ret; i++) {
 		ret = dvm_strategy_get_line(s->options.strategy, i, &line);
 		if (!ret)
@@ -297,7 +312,9 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 		return ret == -DVM_ENOMEM ? dvmi_error_nomem(err) :
 		       dvmi_error(err, -ret, dvm_model_name(s->options.hw),
 				  "the part can not be simulated: %s", dvm_strerror(ret));
-	ret = set_streams(s, count, err);
+	ret = dvmi_sim_asids_init(s, err);
+	if (!ret)
+		ret = set_streams(s, count, err);
 	if (!ret)
 		ret = set_stints(s, count, err);
 	if (!ret)
@@ -339,11 +356,13 @@ void dvm_sim_free(struct dvm_sim *s)
 	if (s->words.program)
 		dvmi_words_fini(&s->words);
 	dvmi_ipi_fini(&s->ipi);
+	dvmi_sim_asids_fini(s);
 	dvmi_core_fini(&s->core);
 	dvmi_fabric_free(s->fabric);
 	dvmi_evq_fini(&s->evq);
 	dvmi_program_free(s->kernel_flush);
 	dvmi_program_free(s->kernel_batch);
+	dvmi_program_free(s->kernel_flush_all);
 	dvmi_free(s->cpus);
 	dvmi_free(s->tasks);
 	dvmi_free(s->wakes);

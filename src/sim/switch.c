@@ -77,8 +77,8 @@ void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uin
 	}
 }
 
-static void begin_mm_hook(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_hook hook, uint32_t mm,
-			  uint64_t now)
+void dvmi_switch_hook(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,
+		      enum dvmi_hook hook, uint32_t mm, uint64_t now)
 {
 	struct dvmi_hook_run *h = &c->hook;
 
@@ -88,7 +88,13 @@ static void begin_mm_hook(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_hook 
 	h->mm = mm;
 	h->prev = c->active_mm;
 	h->next = c->in_mm;
-	dvmi_hook_begin(s, c, s->program, hook, now, DVMI_PHASE_SWITCH);
+	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_SWITCH);
+}
+
+static void begin_mm_hook(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_hook hook, uint32_t mm,
+			  uint64_t now)
+{
+	dvmi_switch_hook(s, c, s->program, hook, mm, now);
 }
 
 /* switch_mm(): which hook, if any. Idle and kernel threads keep the mm (lazy TLB). */
@@ -110,7 +116,7 @@ static void switch_mm(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 }
 
 /* The new mm's tables are installed, and the walker may use them. */
-static void install(struct dvm_sim *s, struct dvmi_cpu *c)
+static int install(struct dvm_sim *s, struct dvmi_cpu *c)
 {
 	s->stats.mm_switches++;
 	if (!s->mm_ran[c->in_mm]) {
@@ -118,6 +124,7 @@ static void install(struct dvm_sim *s, struct dvmi_cpu *c)
 		s->stats.mms++;
 	}
 	dvmi_oracle_install(s->oracle, c->id, c->in_mm);
+	return dvmi_switch_ttbr(s, c);
 }
 
 static void end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
@@ -156,18 +163,18 @@ int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 		}
 		return 0;
 	case SWITCH_ASID:
+		ret = dvmi_switch_asid(s, c, now, next);
+		if (ret <= 0)
+			return ret;
 		c->stage = SWITCH_MM;
-		if (c->in_mm && !s->mm_ran[c->in_mm])
-			begin_mm_hook(s, c, DVMI_HOOK_ASID_ALLOC, c->in_mm, now);
 		return 0;
 	case SWITCH_MM:
 		switch_mm(s, c, now);
 		return 0;
 	case SWITCH_INSTALL:
 		c->stage = SWITCH_OUT;
-		install(s, c);
 		*next = now + s->hw->kernel_mm_switch_ps;
-		return 0;
+		return install(s, c);
 	case SWITCH_OUT:
 		c->stage = SWITCH_BARRIER;
 		left = c->active_mm;

@@ -28,6 +28,8 @@ struct dvmi_tlbs {
 	uint64_t access_ps;
 	struct dvmi_tlb_log **logs; /* one per socket */
 	struct dvmi_tlb **tlbs;
+	const struct dvmi_asids *asids;
+	uint32_t *owners; /* per ASID: the mm that got it last */
 	struct dvmi_ptable **tables; /* per mm, made when first needed */
 	struct journey *journeys;
 	size_t journeys_count, journeys_capacity;
@@ -83,29 +85,27 @@ static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned pag
 }
 
 int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, uint32_t mms, struct dvmi_tlbs **tlbs,
-		    struct dvm_error *err)
+		    unsigned cpus, uint32_t mms, const struct dvmi_asids *asids,
+		    struct dvmi_tlbs **tlbs, struct dvm_error *err)
 {
 	const struct dvmi_topology *topology = dvmi_fabric_topology(fabric);
 	struct dvmi_tlbs *a;
 	int ret;
 
-	if (mms > ASIDS)
-		return dvmi_error(err, DVM_ELIMIT, "simulation",
-				  "%u address spaces need more than 16-bit ASIDs; ASID rollover is"
-				  " not simulated, take fewer copies", mms);
 	a = dvmi_zalloc(sizeof(*a));
 	if (!a)
 		return dvmi_error_nomem(err);
 	a->cpus = cpus;
 	a->mms = mms;
+	a->asids = asids;
 	a->sockets = topology->sockets;
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
 	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
 	a->tlbs = dvmi_calloc(cpus, sizeof(struct dvmi_tlb *));
 	a->tables = dvmi_calloc(mms, sizeof(struct dvmi_ptable *));
+	a->owners = dvmi_calloc(ASIDS, sizeof(*a->owners));
 	ret = dvmi_granule_init(&a->granule, (int)page_shift, 48, err);
-	if (!ret && (!a->logs || !a->tlbs || !a->tables))
+	if (!ret && (!a->logs || !a->tlbs || !a->tables || !a->owners))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
 		ret = make_tlbs(a, hw, page_shift, topology, err);
@@ -131,6 +131,7 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 	dvmi_free(a->tlbs);
 	dvmi_free(a->logs);
 	dvmi_free(a->tables);
+	dvmi_free(a->owners);
 	dvmi_free(a->journeys);
 	dvmi_free(a->deferred);
 	dvmi_free(a);
@@ -151,8 +152,7 @@ static int stale(const struct dvmi_tlbs *a, const struct dvmi_tlbs_span *span,
 
 int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_error *err)
 {
-	struct dvmi_tlb_context context = { .asid = (uint16_t)span->mm,
-					    .lower = a->tables[span->mm] };
+	struct dvmi_tlb_context context = { .asid = span->asid, .lower = a->tables[span->mm] };
 	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
 					.access_ps = a->access_ps };
 	enum dvmi_tlb_stop stop;
@@ -177,12 +177,22 @@ int dvmi_tlbs_change(struct dvmi_tlbs *a, uint32_t mm, uint32_t *version)
 	return 0;
 }
 
+static uint16_t asid_of(const struct dvmi_tlbs *a, uint32_t mm)
+{
+	return dvmi_asid_number(a->asids, dvmi_asid_id(a->asids, mm));
+}
+
+void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint32_t mm)
+{
+	a->owners[asid_of(a, mm)] = mm;
+}
+
 static struct dvmi_inval range_of(const struct dvmi_tlbs *a, uint32_t mm,
 				  const struct dvmi_request *r)
 {
 	return (struct dvmi_inval){
 		.kind = r->kind == DVMI_REQUEST_ASID ? DVMI_INVAL_ASID : DVMI_INVAL_VA,
-		.asid = (uint16_t)mm, .va = r->start,
+		.asid = asid_of(a, mm), .va = r->start,
 		.pages = (r->end - r->start) >> a->granule.bits,
 		.leaf_only = !!(r->flags & DVMI_REQUEST_LEAF), .ttl = DVMI_TTL_NONE,
 	};
@@ -194,6 +204,9 @@ int dvmi_tlbs_complete(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_reque
 	struct dvmi_inval range = range_of(a, mm, request);
 	int ret = 0;
 
+	/* Whoever holds @mm's translations flushes them before it runs the ASID's new owner. */
+	if (a->owners[range.asid] != mm)
+		return 0;
 	for (unsigned n = 0; n < a->sockets && !ret; n++) {
 		dvmi_tlb_log_horizon(a->logs[n], now_ps);
 		ret = dvmi_tlb_log_watch(a->logs[n], &range, version, now_ps, err);
@@ -233,9 +246,9 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 
 /* ---- TLBIs ---- */
 
-static struct dvmi_inval inval_of(uint32_t mm, const struct dvmi_tlbi_op *op)
+static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op)
 {
-	struct dvmi_inval v = { .asid = (uint16_t)mm, .va = op->start, .pages = op->pages,
+	struct dvmi_inval v = { .asid = asid, .va = op->start, .pages = op->pages,
 				.leaf_only = op->leaf,
 				.ttl = op->level == DVMI_LEVEL_UNKNOWN ? DVMI_TTL_NONE :
 									 (int8_t)op->level };
@@ -254,10 +267,10 @@ static struct dvmi_inval inval_of(uint32_t mm, const struct dvmi_tlbi_op *op)
 	return v;
 }
 
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, const struct dvmi_tlbi_op *op,
-		    uint64_t now_ps)
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
+		    const struct dvmi_tlbi_op *op, uint64_t now_ps)
 {
-	struct dvmi_inval v = inval_of(mm, op);
+	struct dvmi_inval v = inval_of(mm, asid, op);
 
 	if (cpu >= a->cpus || op->user_twin)
 		return 0;
@@ -266,7 +279,7 @@ int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, const struct
 	return dvmi_tlb_apply(a->tlbs[cpu], &v);
 }
 
-int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
 		    uint64_t *tag)
 {
 	void *p = a->journeys;
@@ -285,7 +298,7 @@ int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *o
 	}
 	i = a->free_journey - 1;
 	a->free_journey = a->journeys[i].next_free;
-	a->journeys[i].inval = inval_of(mm, op);
+	a->journeys[i].inval = inval_of(mm, asid, op);
 	a->journeys[i].deliveries = a->sockets;
 	*tag = i + 1;
 	return 0;

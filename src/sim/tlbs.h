@@ -3,6 +3,7 @@
 #define DVMI_SIM_TLBS_H
 
 #include "hw/fabric.h"
+#include "kernel/asid.h"
 #include "kernel/request.h"
 #include "model/params.h"
 
@@ -12,7 +13,9 @@
  * Workloads that carry memory accesses: every CPU of the workload has its TLBs, simulated exactly
  * (hw/tlb.h), and the oracle judges each translation instead of sets of CPUs. A page-table change
  * gives the address space a new version; a flush that returns puts a watch on what it flushed: a
- * translation in that range, older than the change, must not be used any more.
+ * translation in that range, older than the change, must not be used any more. TLBs and operations
+ * know ASIDs only; a watch is on the ASID that the address space has when the flush returns, and is
+ * not needed when the ASID has been given to another since (kernel/asid.h).
  *
  * A broadcast takes effect on all CPUs of a socket when the last of that socket's snoops has
  * arrived, which is before its Sync is answered. The operations' second twin under KPTI names the
@@ -21,15 +24,19 @@
 struct dvmi_tlbs;
 
 int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, uint32_t mms, struct dvmi_tlbs **tlbs,
-		    struct dvm_error *err);
+		    unsigned cpus, uint32_t mms, const struct dvmi_asids *asids,
+		    struct dvmi_tlbs **tlbs, struct dvm_error *err);
 void dvmi_tlbs_free(struct dvmi_tlbs *a);
+
+/* @mm.context.id was written. */
+void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint32_t mm);
 
 struct dvmi_tlbs_span {
 	const uint64_t *accesses;
 	size_t count;
 	uint32_t mm;
 	unsigned cpu;
+	uint16_t asid;             /* in TTBR */
 	uint64_t now_ps, limit_ps; /* no access begins at or after the limit */
 	uint64_t done_ps;          /* out: when the last one made is over */
 	size_t done;               /* out: accesses made */
@@ -50,10 +57,10 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 		      struct dvm_error *err);
 
 /* A local operation takes effect on @cpu at @now_ps. */
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, const struct dvmi_tlbi_op *op,
-		    uint64_t now_ps);
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
+		    const struct dvmi_tlbi_op *op, uint64_t now_ps);
 /* The tag under which a broadcast travels the fabric; -DVM_ENOMEM. Give it back if it was not issued. */
-int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_tlbi_op *op,
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
 		    uint64_t *tag);
 void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag);
 

@@ -141,6 +141,14 @@ void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm,
 	}
 }
 
+void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu)
+{
+	struct entry *recent = w->recent + (size_t)cpu * RECENT;
+
+	for (unsigned i = 0; i < RECENT; i++)
+		recent[i].held = 0;
+}
+
 void dvmi_workset_flush_all(struct dvmi_workset *w, uint32_t mm, uint64_t pages)
 {
 	if (pages == UINT64_MAX)

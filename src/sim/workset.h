@@ -31,5 +31,7 @@ uint64_t dvmi_workset_run(struct dvmi_workset *ws, unsigned cpu, uint32_t mm, ui
 /* @pages of @mm (UINT64_MAX: all) leave the TLB of @cpu, or of every CPU. */
 void dvmi_workset_flush_local(struct dvmi_workset *ws, unsigned cpu, uint32_t mm, uint64_t pages);
 void dvmi_workset_flush_all(struct dvmi_workset *ws, uint32_t mm, uint64_t pages);
+/* Everything leaves the TLB of @cpu. */
+void dvmi_workset_flush_cpu(struct dvmi_workset *ws, unsigned cpu);
 
 #endif
