@@ -41,6 +41,8 @@ struct dvm_workload_info {
 /** dvm_workload_get() - generator @index, or NULL past the last. */
 DVM_API const struct dvm_workload_info *dvm_workload_get(size_t index);
 
+#define DVM_WORKLOAD_MAX_RECORDS (1u << 24) /* 768 MiB */
+
 /**
  * dvm_workload_generate() - make a trace from "NAME" or "NAME:param=value,param=value".
  * @spec:  the generator and its parameters
@@ -48,7 +50,8 @@ DVM_API const struct dvm_workload_info *dvm_workload_get(size_t index);
  * @trace: out, freed with dvm_trace_free()
  *
  * Return: 0; -DVM_ENOENT (no such generator; the error suggests one); -DVM_EFORMAT (unknown or
- * ill-formed parameter); -DVM_ENOMEM.
+ * ill-formed parameter, or one given twice); -DVM_ELIMIT (more than DVM_WORKLOAD_MAX_RECORDS);
+ * -DVM_ENOMEM.
  */
 DVM_API int dvm_workload_generate(const char *spec, uint64_t seed, struct dvm_trace **trace,
 				  struct dvm_error *err);

@@ -54,7 +54,7 @@ static void write_fork(struct dvmi_gen *g)
 {
 	struct dvmi_gen_task parent = dvmi_gen_initial(g, 0);
 
-	for (uint64_t i = 0; i < g->values[FORKS]; i++)
+	for (uint64_t i = 0; i < g->values[FORKS] && !g->ret; i++)
 		once(g, &parent);
 }
 

@@ -28,6 +28,10 @@ const struct dvm_workload_info *dvm_workload_get(size_t index)
 
 static void put(struct dvmi_gen *g, const struct dvm_trace_record *r)
 {
+	if (!g->ret && g->count++ == DVM_WORKLOAD_MAX_RECORDS)
+		g->ret = dvmi_error(g->err, DVM_ELIMIT, WHERE,
+				    "this makes more than %u records; choose smaller parameters",
+				    DVM_WORKLOAD_MAX_RECORDS);
 	if (!g->ret)
 		g->ret = dvm_trace_append(g->trace, r, 1, g->err);
 }

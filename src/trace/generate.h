@@ -20,6 +20,7 @@ struct dvmi_gen {
 	const uint64_t *values; /* of the parameters, in the order of the generator's table */
 	uint64_t page_bytes;
 	uint32_t next_task, next_mm, next_wake;
+	uint32_t count; /* of records */
 	struct dvm_error *err;
 	int ret;
 };
