@@ -225,6 +225,55 @@ START_TEST(bystander_loses_what_the_part_says_per_flush)
 }
 END_TEST
 
+/*
+ * migrate_disable() and its kin: the part says what each costs, the kernel which of it there is.
+ * Before 6.18 migrate_disable() and migrate_enable() are function calls; preempt_disable() is
+ * nothing where the kernel keeps no counter, and lazy, full and rt preemption always keep one.
+ */
+#define MIGRATE "strategy m\non flush:\n dsb ishst\n asid\n migrate_disable\n tlbi is\n sync ish\n" \
+		" migrate_enable\n ret\n"
+#define PREEMPT "strategy p\non flush:\n dsb ishst\n asid\n preempt_disable\n tlbi is\n sync ish\n" \
+		" preempt_enable\n ret\n"
+
+static const struct {
+	const char *strategy;
+	uint64_t migrate_inline, preempt, preempt_count, cost_ps;
+} protections[] = {
+	{ MIGRATE, 1, DVMI_PREEMPT_LAZY, 1, 7000 + 3000 },
+	{ MIGRATE, 0, DVMI_PREEMPT_LAZY, 1, 7000 + 3000 + 2 * 1100 },
+	{ MIGRATE, 1, DVMI_PREEMPT_NONE, 0, 7000 + 3000 },
+	{ PREEMPT, 1, DVMI_PREEMPT_NONE, 0, 0 },
+	{ PREEMPT, 1, DVMI_PREEMPT_VOLUNTARY, 0, 0 },
+	{ PREEMPT, 1, DVMI_PREEMPT_VOLUNTARY, 1, 2300 + 1700 },
+	{ PREEMPT, 0, DVMI_PREEMPT_LAZY, 1, 2300 + 1700 },
+	{ PREEMPT, 1, DVMI_PREEMPT_FULL, 1, 2300 + 1700 },
+	{ PREEMPT, 1, DVMI_PREEMPT_RT, 1, 2300 + 1700 },
+};
+
+START_TEST(protection_costs_what_part_and_kernel_say)
+{
+	uint64_t bare;
+	struct run r;
+
+	run_init(&r);
+	one_flush(&r, BROADCAST, 1, DVM_TRACE_OP_MPROTECT);
+	bare = r.stats->flush.max_ps;
+	run_fini(&r);
+	run_init(&r);
+	run_set(&r, "kernel.migrate_disable_ps", 7000);
+	run_set(&r, "kernel.migrate_enable_ps", 3000);
+	run_set(&r, "kernel.migrate_call_ps", 1100);
+	run_set(&r, "kernel.preempt_disable_ps", 2300);
+	run_set(&r, "kernel.preempt_enable_ps", 1700);
+	run_set_kernel(&r, "migrate_inline", protections[_i].migrate_inline);
+	run_set_kernel(&r, "preempt", protections[_i].preempt);
+	run_set_kernel(&r, "preempt_count", protections[_i].preempt_count);
+	one_flush(&r, protections[_i].strategy, 1, DVM_TRACE_OP_MPROTECT);
+	ck_assert_uint_eq(r.stats->flush.max_ps, bare + protections[_i].cost_ps);
+	run_fini(&r);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "cost");
@@ -236,6 +285,8 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, erratum_workaround_repeats_what_its_form_says, 0, COUNT(repeats));
 	tcase_add_test(tc, workaround_is_idle_on_parts_without_the_erratum);
 	tcase_add_test(tc, guest_with_fb_pays_a_broadcast_for_a_local_flush);
+	tcase_add_loop_test(tc, protection_costs_what_part_and_kernel_say, 0,
+			    COUNT(protections));
 	tcase_add_test(tc, upgrade_fault_is_local_since_6_19);
 	tcase_add_test(tc, bystander_loses_what_the_part_says_per_flush);
 }
