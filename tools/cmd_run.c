@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* dvmsim run: one cell, everything about it. */
+#include "explain.h"
 #include "study.h"
 
 #include <dvmsim/report.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const models[] = { "phytium-ftc862-8", NULL };
@@ -49,30 +51,71 @@ static int print(const struct cli_args *args, const struct dvm_study *study)
 	return status;
 }
 
+/* --explain MM or --explain all: *@x is set when it was given. */
+static int begin_explain(const struct cli_args *args, struct explain **x)
+{
+	const char *word = cli_value(args, "explain");
+	unsigned long long mm = 0;
+
+	*x = NULL;
+	if (!word)
+		return CLI_OK;
+	if (cli_flag(args, "json"))
+		return cli_usage("run: --explain prints text; leave out --json");
+	if (strcmp(word, "all") != 0 && !cli_number(args, "explain", 1, UINT32_MAX - 1, &mm))
+		return CLI_USAGE;
+	*x = explain_new((uint32_t)mm);
+	return *x ? CLI_OK : cli_usage("out of memory");
+}
+
+static int print_explanation(const struct cli_args *args, struct explain *x)
+{
+	char *text = explain_text(x);
+	int status;
+
+	if (!text)
+		return cli_usage("out of memory");
+	status = *text ? cli_write(cli_value(args, "output"), text, strlen(text)) :
+			 cli_usage("run: no address space %s; '--explain all' lists them",
+				   cli_value(args, "explain"));
+	free(text);
+	return status;
+}
+
 static int run_run(const struct cli_args *args)
 {
 	struct dvm_study_options options;
+	struct explain *explain = NULL;
 	struct dvm_study *study;
 	struct dvm_error err;
 	int status = cli_study_options(args, &options), written;
 
 	if (!status)
 		status = check_one_each(args);
+	if (!status)
+		status = begin_explain(args, &explain);
 	if (status)
 		return status;
+	if (explain) {
+		options.observer = explain_event;
+		options.observer_arg = explain;
+	}
 	options.seeds = 1;
 	options.threads = 1;
 	options.sensitivity = DVM_SENSITIVITY_OFF;
-	if (dvm_study_new(&options, &study, &err))
+	if (dvm_study_new(&options, &study, &err)) {
+		explain_free(explain);
 		return cli_fail(&err);
+	}
 	status = cli_study_fill(args, &defaults, NULL, study);
 	if (!status)
 		status = cli_study_run(study);
 	if (!status) {
-		written = print(args, study);
+		written = explain ? print_explanation(args, explain) : print(args, study);
 		status = written ? written : cli_study_status(study);
 	}
 	dvm_study_free(study);
+	explain_free(explain);
 	return status;
 }
 
@@ -85,6 +128,8 @@ static const struct cli_option run_options[] = {
 	  false },
 	{ "copies", 'c', "N", "Copies of the workload at once (default: as many as fit).", false },
 	{ "seed", 0, "N", "The seed (default 1).", false },
+	{ "explain", 'e', "MM", "Tell the life of address space MM instead; 'all': a line for each.",
+	  false },
 	{ "json", 'j', NULL, "Print one JSON document.", false },
 	{ "output", 'o', "FILE", "Write there; the file appears whole or not at all.", false },
 	{ 0 },
@@ -100,9 +145,14 @@ const struct cli_command cmd_run = {
 		"that of 'dvmsim compare' with one cell.\n\n"
 		"An oracle watches the run: when a CPU uses a translation after a flush of it has "
 		"completed, the run stops, a line on standard error with the word \"stale\" "
-		"says where, and the exit status is 1.",
+		"says where, and the exit status is 1.\n\n"
+		"--explain tells what became of one address space: which CPUs installed it and why (where "
+		"its task ran before, who woke it), when it stopped being one of a single CPU, and how each "
+		"flush was carried out. Numbers are those of the trace; those of copy K come after K "
+		"times as many.",
 	.examples = "  dvmsim run --strategy recheck --workload fork\n"
-		    "  dvmsim run -s null -w fork     # is caught: it never flushes",
+		    "  dvmsim run -s null -w fork     # is caught: it never flushes\n"
+		    "  dvmsim run -s active-cpu-v2 -t redis --copies 1 --explain 4",
 	.options = run_options,
 	.max_operands = 0,
 	.run = run_run,

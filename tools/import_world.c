@@ -174,6 +174,10 @@ uint32_t world_task_id(struct world *w, struct world_task *t)
 			r->mm = mm;
 			if (!t->mm)
 				r->flags |= DVM_TRACE_F_KTHREAD;
+			else if (mm && t->mm->has_initial_task)
+				r->flags |= DVM_TRACE_F_THREAD;
+			if (t->mm)
+				t->mm->has_initial_task = true;
 		}
 	}
 	return t->id;

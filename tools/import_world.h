@@ -21,6 +21,7 @@ struct world_mm {
 	uint64_t owner; /* address of the task it was made for */
 	uint32_t id;	/* in the trace; 0: not seen in the window */
 	bool born, dead, unborn; /* unborn: of a task that is being made */
+	bool has_initial_task; /* further ones that exist when the window begins are threads */
 };
 
 struct world_op {

@@ -16,6 +16,48 @@ struct dvm_trace;
 /** struct dvm_sim - one run of one strategy on one workload, part and kernel. One thread each. */
 struct dvm_sim;
 
+/** enum dvm_sim_event_kind - what happened to an address space. */
+enum dvm_sim_event_kind {
+	DVM_SIM_MM_NEW,     /* it begins to exist; @parent is what it was copied from */
+	DVM_SIM_MM_INSTALL, /* a CPU installs its tables */
+	DVM_SIM_MM_FLUSH,   /* a flush of it returned */
+	DVM_SIM_MM_EXIT,    /* it is torn down */
+};
+
+/** enum dvm_sim_tlbi - how a flush was carried out; bits of dvm_sim_event.tlbi. */
+enum dvm_sim_tlbi {
+	DVM_SIM_TLBI_LOCAL = 1,
+	DVM_SIM_TLBI_BROADCAST = 2,
+	DVM_SIM_TLBI_IPI = 4,
+};
+
+/**
+ * struct dvm_sim_event - one event in the life of an address space; fields that have no meaning for
+ * a kind are 0.
+ * @time_ps:  when it happened (FLUSH: when it returned)
+ * @took_ps:  FLUSH: call to return
+ * @pages:    FLUSH: of the request, 0 for the whole address space
+ * @kind:     enum dvm_sim_event_kind
+ * @mm:       address space: copy number * highest id of the trace + id in the trace
+ * @parent:   MM_NEW: address space it was copied from, 0 for none
+ * @task:     task that runs there, in the same way
+ * @cpu:      where
+ * @cpus:     CPUs that have installed it so far, this one included
+ * @first:    INSTALL: this CPU installs it for the first time
+ * @from_cpu: INSTALL: CPU its task ran on before, UINT32_MAX for none
+ * @waker:    INSTALL: task that woke it for this stay, 0 when none is recorded
+ * @waker_cpu: INSTALL: where that task ran
+ * @op:       FLUSH: cause, enum dvm_trace_op
+ * @tlbi:     FLUSH: enum dvm_sim_tlbi bits
+ */
+struct dvm_sim_event {
+	uint64_t time_ps, took_ps, pages;
+	uint32_t kind, mm, parent, task, cpu, cpus, first, from_cpu, waker, waker_cpu, op, tlbi;
+};
+
+/** dvm_sim_observer - told of every event, in order; must not call into the simulation. */
+typedef void (*dvm_sim_observer)(void *arg, const struct dvm_sim_event *event);
+
 /**
  * struct dvm_sim_options - what to run.
  * @size:       sizeof(struct dvm_sim_options); lets the structure grow
@@ -30,6 +72,8 @@ struct dvm_sim;
  * @max_events: stop with -DVM_EBUDGET after so many events; 0 means 2^40
  * @working_set_pages: pages an address space uses, for workloads that carry no memory accesses; 0
  *              means 64, an estimate (docs/model.md, "Working sets": plausible from 16 to 512)
+ * @observer:   told of the events of all address spaces; NULL for none
+ * @observer_arg: passed to it
  */
 struct dvm_sim_options {
 	size_t size;
@@ -41,6 +85,8 @@ struct dvm_sim_options {
 	uint64_t seed;
 	uint64_t max_events;
 	uint64_t working_set_pages;
+	dvm_sim_observer observer;
+	void *observer_arg;
 };
 
 /**
@@ -71,6 +117,8 @@ struct dvm_latency {
  * @flushes:           flush requests of user address spaces
  * @flushes_local:     completed with local TLBIs only
  * @flushes_broadcast: that used a broadcast TLBI
+ * @flushes_one_cpu:   of address spaces that had run on no other CPU than the flushing one: what a
+ *                     strategy that counts CPUs could keep local
  * @flushes_both:      of these, those that had issued a local TLBI list first (wasted)
  * @flushes_ipi:       that interrupted other CPUs
  * @flushes_none:      that issued no TLBI at all
@@ -101,7 +149,7 @@ struct dvm_stats {
 	uint64_t cpus, cpus_used, copies;
 	uint64_t run_ps, idle_ps, flush_ps, switch_ps, bystander_ps, refill_ps;
 	uint64_t flushes, flushes_local, flushes_broadcast, flushes_both, flushes_ipi, flushes_none;
-	uint64_t flushes_kernel;
+	uint64_t flushes_kernel, flushes_one_cpu;
 	uint64_t tlbi_local, tlbi_broadcast;
 	uint64_t dvm_nonsyncs, dvm_syncs, dvm_snoops;
 	uint64_t switches, mm_switches, migrations;
@@ -160,8 +208,8 @@ DVM_API void dvm_sim_free(struct dvm_sim *sim);
  *
  * Same options always leave the same statistics, bit for bit.
  *
- * Return: 0; -DVM_EUNSAFE when the oracle saw a stale translation used (@err says which, and begins
- * with the word "stale"); -DVM_EBUDGET; -DVM_EFORMAT when the workload waits for itself; -DVM_ENOMEM.
+ * Return: 0; -DVM_EUNSAFE when the oracle saw a stale translation used (@err says which, with the
+ * word "stale"); -DVM_EBUDGET; -DVM_EFORMAT when the workload waits for itself; -DVM_ENOMEM.
  * Statistics up to that point stay readable.
  */
 DVM_API int dvm_sim_run(struct dvm_sim *sim, struct dvm_error *err);

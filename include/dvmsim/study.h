@@ -49,6 +49,8 @@ enum dvm_sensitivity {
  *                arbitrary units (@total may still grow); a return other than 0 stops the study. May
  *                be NULL.
  * @progress_arg: handed to @progress
+ * @observer:     told of the events of every run, which then take one thread; NULL for none
+ * @observer_arg: passed to it
  */
 struct dvm_study_options {
 	size_t size;
@@ -62,6 +64,8 @@ struct dvm_study_options {
 	unsigned threads;
 	int (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *progress_arg;
+	dvm_sim_observer observer;
+	void *observer_arg;
 };
 
 /**

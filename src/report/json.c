@@ -100,7 +100,7 @@ static const struct {
 } counters[] = {
 #define C(field) { #field, offsetof(struct dvm_stats, field) }
 	C(elapsed_ps), C(cpus), C(cpus_used), C(copies), C(run_ps), C(idle_ps), C(flush_ps),
-	C(switch_ps), C(bystander_ps), C(refill_ps), C(flushes), C(flushes_local),
+	C(switch_ps), C(bystander_ps), C(refill_ps), C(flushes), C(flushes_local), C(flushes_one_cpu),
 	C(flushes_broadcast), C(flushes_both), C(flushes_ipi), C(flushes_none), C(flushes_kernel),
 	C(tlbi_local), C(tlbi_broadcast), C(dvm_nonsyncs), C(dvm_syncs), C(dvm_snoops), C(switches),
 	C(mm_switches), C(migrations), C(tlb_refills), C(tlb_accesses), C(tlb_l1_misses),

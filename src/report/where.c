@@ -82,6 +82,7 @@ COUNT(tlb_refills)
 COUNT(asid_rollovers)
 PART(flushes_local)
 PART(flushes_broadcast)
+PART(flushes_one_cpu)
 PART(flushes_both)
 PART(flushes_ipi)
 PART(flushes_none)
@@ -134,6 +135,7 @@ static const struct {
 } rows[] = {
 	{ "elapsed", print_elapsed, false },
 	{ "flushes of user mms", count_flushes, false },
+	{ "  of mms on this CPU only", part_flushes_one_cpu, false },
 	{ "  local only", part_flushes_local, false },
 	{ "  broadcast", part_flushes_broadcast, false },
 	{ "    local list wasted first", part_flushes_both, true },

@@ -203,6 +203,7 @@ static int flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_r
 	h->mm = mm_id(s, c, r->mm);
 	h->prev = h->next = 0;
 	h->flush = NULL;
+	h->cause = r->op;
 	h->refill_pages = used_again(r->op) ? UINT64_MAX : 0;
 	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
 		     r->op != DVM_TRACE_OP_YOUNG_CLEAR;
@@ -262,9 +263,11 @@ static void batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 /* ---- life ---- */
 
-static void mm_new(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t mm, uint64_t now)
+static void mm_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		   uint64_t now)
 {
 	struct dvmi_hook_run *h = &c->hook;
+	uint32_t mm = mm_id(s, c, r->mm);
 
 	dvmi_words_reset(&s->words, DVMI_BASE_MM, mm, c->id);
 	memset(&h->request, 0, sizeof(h->request));
@@ -272,7 +275,18 @@ static void mm_new(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t mm, uint64_t 
 	h->flush = NULL;
 	h->mm = mm;
 	h->prev = h->next = 0;
+	dvmi_observe(s, (struct dvm_sim_event){ .kind = DVM_SIM_MM_NEW, .time_ps = now, .mm = mm,
+						.parent = mm_id(s, c, r->id), .task = c->task,
+						.cpu = c->id });
 	dvmi_hook_begin(s, c, s->program, DVMI_HOOK_MM_NEW, now, DVMI_PHASE_RECORD);
+}
+
+static void mm_exit(const struct dvm_sim *s, const struct dvmi_cpu *c,
+		    const struct dvm_trace_record *r, uint64_t now)
+{
+	dvmi_observe(s, (struct dvm_sim_event){ .kind = DVM_SIM_MM_EXIT, .time_ps = now,
+						.mm = mm_id(s, c, r->mm), .task = c->task,
+						.cpu = c->id });
 }
 
 static void task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
@@ -360,10 +374,13 @@ static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 		sleep_record(s, c, r, now, next);
 		return 0;
 	case DVM_TRACE_WAKE:
-		dvmi_wake_done(s, &s->wakes[(size_t)c->copy * s->ids.wakes + r->id], c->id, now);
+		dvmi_wake_done(s, &s->wakes[(size_t)c->copy * s->ids.wakes + r->id], c, now);
 		return 0;
 	case DVM_TRACE_MM_NEW:
-		mm_new(s, c, mm_id(s, c, r->mm), now);
+		mm_new(s, c, r, now);
+		return 0;
+	case DVM_TRACE_MM_EXIT:
+		mm_exit(s, c, r, now);
 		return 0;
 	case DVM_TRACE_TASK_NEW:
 		task_new(s, c, r, now);
@@ -378,7 +395,7 @@ static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 		mark(s, c, r, now);
 		return 0;
 	default:
-		return 0; /* MIGRATE is said again by its SWITCH; MM_EXIT, OP_END, LOST take no time */
+		return 0; /* MIGRATE is said again by its SWITCH; OP_END and LOST take no time */
 	}
 }
 

@@ -42,6 +42,7 @@ struct dvmi_hook_run {
 	bool checked;                   /* its return is a promise: nothing stale is used after it */
 	uint32_t version;               /* of the page-table change, with exact TLBs */
 	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
+	uint32_t cause;                 /* enum dvm_trace_op */
 	/* The instruction under way. */
 	unsigned stage;
 	bool ops_begun;
@@ -69,6 +70,7 @@ struct dvmi_cpu {
 	enum dvmi_phase phase, after;
 	unsigned stage;                 /* of the context switch */
 	uint32_t in_task, in_mm;        /* the task being switched in */
+	uint32_t in_waker, in_waker_cpu; /* who woke it, 0 when nobody is recorded */
 	bool exec;                      /* the switch is an exec's: same task, new mm */
 	unsigned asid_stage;            /* of the ASID part of the switch; 0 outside it */
 	uint64_t asid_id;               /* context id, and how the slow path found it */
@@ -95,6 +97,7 @@ struct dvmi_task {
 
 struct dvmi_wake {
 	uint32_t waiters;
+	uint32_t task, cpu;             /* who executed it, once done */
 	bool done;
 };
 
@@ -161,6 +164,9 @@ struct dvm_sim {
 	struct dvm_error *err;          /* of the run under way */
 };
 
+/* Tell the observer, if there is one; fills in mm's CPU count. */
+void dvmi_observe(const struct dvm_sim *s, struct dvm_sim_event event);
+
 /* ---- cpu.c: one CPU replays its stream ---- */
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);
@@ -179,8 +185,9 @@ void dvmi_switch_hook(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_p
 		      enum dvmi_hook hook, uint32_t mm, uint64_t now);
 /* Let those that wait for @task to leave its CPU or to be born try again at @now. */
 void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now);
-/* Those that wait for wake-up @wake, which CPU @from has just executed. */
-void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, unsigned from, uint64_t now);
+/* Those that wait for wake-up @wake, which @c has just executed. */
+void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, const struct dvmi_cpu *c,
+		    uint64_t now);
 
 /* ---- asid.c: the ASID part of a switch ---- */
 int dvmi_sim_asids_init(struct dvm_sim *s, struct dvm_error *err);

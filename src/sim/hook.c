@@ -128,8 +128,10 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 	return 0;
 }
 
-static void count_flush(struct dvm_sim *s, const struct dvmi_hook_run *h, uint64_t now)
+static void count_flush(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now)
 {
+	const struct dvmi_hook_run *h = &c->hook;
+
 	s->stats.flushes++;
 	s->stats.flush_ps += now - h->begin_ps;
 	s->stats.flushes_local += h->local && !h->broadcast && !h->ipi;
@@ -137,7 +139,16 @@ static void count_flush(struct dvm_sim *s, const struct dvmi_hook_run *h, uint64
 	s->stats.flushes_both += h->broadcast && h->local;
 	s->stats.flushes_ipi += h->ipi;
 	s->stats.flushes_none += !h->local && !h->broadcast && !h->ipi;
+	s->stats.flushes_one_cpu += dvmi_oracle_only_cpu(s->oracle, h->mm, c->id);
 	dvmi_latency_add(&s->flush_latency, now - h->begin_ps);
+	dvmi_observe(s, (struct dvm_sim_event){
+		.kind = DVM_SIM_MM_FLUSH, .time_ps = now, .took_ps = now - h->begin_ps,
+		.mm = h->mm, .task = c->task, .cpu = c->id, .op = h->cause,
+		.pages = h->request.kind == DVMI_REQUEST_ASID ? 0 :
+			 (h->request.end - h->request.start) >> s->rules.page_shift,
+		.tlbi = (h->local ? DVM_SIM_TLBI_LOCAL : 0u) |
+			(h->broadcast ? DVM_SIM_TLBI_BROADCAST : 0u) |
+			(h->ipi ? DVM_SIM_TLBI_IPI : 0u) });
 }
 
 /* The flush returned: its promise holds from now on, or from its batch flush on. */
@@ -165,7 +176,7 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 			s->stats.flushes_kernel++;
 			break;
 		}
-		count_flush(s, h, now);
+		count_flush(s, c, now);
 		if (deferred)
 			dvmi_oracle_defer(s->oracle, h->flush, c->task);
 		else

@@ -359,6 +359,13 @@ unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm)
 	return o->mm[mm].installed_cpus;
 }
 
+bool dvmi_oracle_only_cpu(const struct dvmi_oracle *o, uint32_t mm, unsigned cpu)
+{
+	unsigned n = o->mm[mm].installed_cpus;
+
+	return n == 0 || (n == 1 && dvmi_bitmap_test(map_of(o, mm, EVER), cpu));
+}
+
 bool dvmi_oracle_failed(const struct dvmi_oracle *o)
 {
 	return o->failed;

@@ -59,8 +59,9 @@ void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner);
 /* Instructions of @mm run on @cpu: 0, or -DVM_EUNSAFE with the sentence filled in. */
 int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err);
 
-/* CPUs @mm was ever installed on. */
+/* CPUs @mm was ever installed on; whether it is on no other than @cpu (or on none). */
 unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm);
+bool dvmi_oracle_only_cpu(const struct dvmi_oracle *o, uint32_t mm, unsigned cpu);
 /* Allocation failed somewhere above; checked once, at the end. */
 bool dvmi_oracle_failed(const struct dvmi_oracle *o);
 

@@ -378,6 +378,14 @@ void dvm_sim_free(struct dvm_sim *s)
 
 /* ---- running ---- */
 
+void dvmi_observe(const struct dvm_sim *s, struct dvm_sim_event event)
+{
+	if (!s->options.observer)
+		return;
+	event.cpus = dvmi_oracle_cpus_of(s->oracle, event.mm);
+	s->options.observer(s->options.observer_arg, &event);
+}
+
 static void collect(struct dvm_sim *s)
 {
 	struct dvm_stats *st = &s->stats;

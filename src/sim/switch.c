@@ -43,6 +43,8 @@ int dvmi_switch_may_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dv
 		join(c, &wake->waiters);
 		return 0;
 	}
+	c->in_waker = wake ? wake->task : 0;
+	c->in_waker_cpu = wake ? wake->cpu : 0;
 	if (!task)
 		return 1;
 	if (!s->tasks[task].exists || s->tasks[task].stints != s->stints[r - s->records] ||
@@ -58,10 +60,13 @@ void dvmi_task_moved(struct dvm_sim *s, uint32_t task, uint64_t now)
 	wake_all(s, &s->tasks[task].waiters, DVMI_NONE32, 0, now);
 }
 
-void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, unsigned from, uint64_t now)
+void dvmi_wake_done(struct dvm_sim *s, struct dvmi_wake *wake, const struct dvmi_cpu *c,
+		    uint64_t now)
 {
 	wake->done = true;
-	wake_all(s, &wake->waiters, from, s->hw->ipi_deliver_ps, now);
+	wake->task = c->task;
+	wake->cpu = c->id;
+	wake_all(s, &wake->waiters, c->id, s->hw->ipi_deliver_ps, now);
 }
 
 void dvmi_switch_begin(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task, uint32_t mm, bool exec)
@@ -116,14 +121,21 @@ static void switch_mm(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 }
 
 /* The new mm's tables are installed, and the walker may use them. */
-static int install(struct dvm_sim *s, struct dvmi_cpu *c)
+static int install(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
+	unsigned before = dvmi_oracle_cpus_of(s->oracle, c->in_mm);
+
 	s->stats.mm_switches++;
 	if (!s->mm_ran[c->in_mm]) {
 		s->mm_ran[c->in_mm] = true;
 		s->stats.mms++;
 	}
 	dvmi_oracle_install(s->oracle, c->id, c->in_mm);
+	dvmi_observe(s, (struct dvm_sim_event){
+		.kind = DVM_SIM_MM_INSTALL, .time_ps = now, .mm = c->in_mm, .task = c->in_task,
+		.cpu = c->id, .first = dvmi_oracle_cpus_of(s->oracle, c->in_mm) != before,
+		.from_cpu = c->exec ? UINT32_MAX : s->tasks[c->in_task].last_cpu,
+		.waker = c->exec ? 0 : c->in_waker, .waker_cpu = c->in_waker_cpu });
 	return dvmi_switch_ttbr(s, c);
 }
 
@@ -174,7 +186,7 @@ int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 	case SWITCH_INSTALL:
 		c->stage = SWITCH_OUT;
 		*next = now + s->hw->kernel_mm_switch_ps;
-		return install(s, c);
+		return install(s, c, now);
 	case SWITCH_OUT:
 		c->stage = SWITCH_BARRIER;
 		left = c->active_mm;

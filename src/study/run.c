@@ -79,6 +79,8 @@ int dvmi_run_one(const struct dvm_study *s, const struct dvmi_job *job, struct d
 		.copies = job->copies ? job->copies : s->options.copies,
 		.seed = job->seed,
 		.max_events = s->options.max_events,
+		.observer = s->options.observer,
+		.observer_arg = s->options.observer_arg,
 	};
 	const struct dvmi_engine *e = s->engine;
 	struct dvm_error why = { 0 };

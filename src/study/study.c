@@ -63,6 +63,8 @@ static int set_options(struct dvm_study *s, const struct dvm_study_options *opti
 	o->seeds = o->seeds ? o->seeds : 5;
 	o->first_seed = o->first_seed ? o->first_seed : 1;
 	o->budget = o->budget ? o->budget : UINT64_C(20000000);
+	if (o->observer)
+		o->threads = 1; /* it is told of events in order */
 	o->threads = o->threads ? o->threads : host_cpus();
 	if (!o->baseline)
 		return 0;

@@ -98,6 +98,68 @@ START_TEST(instructions_take_their_cycles)
 }
 END_TEST
 
+struct seen {
+	struct dvm_sim_event events[16];
+	unsigned count;
+};
+
+static void see(void *arg, const struct dvm_sim_event *e)
+{
+	struct seen *seen = arg;
+
+	if (seen->count < COUNT(seen->events))
+		seen->events[seen->count++] = *e;
+}
+
+/* mm 1 begins, is installed on CPU 0, flushed there, moves to CPU 1 because task 2 wakes it there. */
+START_TEST(observer_is_told_the_life_of_an_address_space)
+{
+	struct dvm_trace_record t[] = {
+		MM(1), TASK(1), ON(0, 1), RUN(0, 1, 1000), FLUSH_MM(0, 1), IDLE(0),
+		{ .kind = DVM_TRACE_TASK_NEW, .cpu = 1, .task = 2,
+		  .flags = DVM_TRACE_F_INITIAL | DVM_TRACE_F_KTHREAD },
+		{ .kind = DVM_TRACE_SWITCH, .cpu = 1, .task = 2 }, RUN(1, 2, 5000),
+		{ .kind = DVM_TRACE_WAKE, .cpu = 1, .task = 1, .id = 1, .target = 1 },
+		{ .kind = DVM_TRACE_SWITCH, .cpu = 1, .task = 1, .mm = 1, .id = 1 },
+		FLUSH_RANGE(1, 1, 3, DVM_TRACE_OP_MPROTECT),
+		{ .kind = DVM_TRACE_MM_EXIT, .cpu = 1, .mm = 1 },
+	};
+	static const uint32_t kinds[] = { DVM_SIM_MM_NEW, DVM_SIM_MM_INSTALL, DVM_SIM_MM_FLUSH,
+					  DVM_SIM_MM_INSTALL, DVM_SIM_MM_FLUSH, DVM_SIM_MM_EXIT };
+	struct dvm_sim_options o = { .size = sizeof(o), .copies = 1, .observer = see };
+	struct seen seen = { .count = 0 };
+	struct run r;
+
+	run_init(&r);
+	run_shipped(&r, "active-cpu-v2");
+	run_trace(&r, 2, t, COUNT(t));
+	o.hw = r.hw;
+	o.kernel = r.kernel;
+	o.strategy = r.strategy;
+	o.trace = r.trace;
+	o.observer_arg = &seen;
+	ck_assert_int_eq(dvm_sim_new(&o, &r.sim, &r.err), 0);
+	ck_assert_int_eq(dvm_sim_run(r.sim, &r.err), 0);
+	ck_assert_uint_eq(seen.count, COUNT(kinds));
+	for (unsigned i = 0; i < seen.count; i++)
+		ck_assert_uint_eq(seen.events[i].kind, kinds[i]);
+	ck_assert_uint_eq(seen.events[1].from_cpu, UINT32_MAX);
+	ck_assert_uint_eq(seen.events[2].tlbi, DVM_SIM_TLBI_LOCAL);
+	ck_assert_uint_eq(seen.events[2].op, DVM_TRACE_OP_FORK);
+	ck_assert_uint_eq(seen.events[2].pages, 0);
+	ck_assert_uint_eq(seen.events[3].from_cpu, 0);
+	ck_assert_uint_eq(seen.events[3].waker, 2);
+	ck_assert_uint_eq(seen.events[3].waker_cpu, 1);
+	ck_assert_uint_eq(seen.events[3].cpus, 2);
+	ck_assert_uint_eq(seen.events[3].first, 1);
+	ck_assert_uint_eq(seen.events[4].tlbi, DVM_SIM_TLBI_BROADCAST);
+	ck_assert_uint_eq(seen.events[4].pages, 3);
+	ck_assert_uint_eq(dvm_sim_stats(r.sim)->flushes, 2);
+	ck_assert_uint_eq(dvm_sim_stats(r.sim)->flushes_one_cpu, 1);
+	run_fini(&r);
+}
+END_TEST
+
 /* ---- options and limits ---- */
 
 static const struct {
@@ -304,6 +366,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, task_is_never_on_two_cpus);
 	tcase_add_test(tc, workload_that_waits_for_itself_is_refused_with_its_record);
 	tcase_add_test(tc, instructions_take_their_cycles);
+	tcase_add_test(tc, observer_is_told_the_life_of_an_address_space);
 	tcase_add_loop_test(tc, workload_that_does_not_fit_is_refused, 0, COUNT(misfits));
 	tcase_add_test(tc, event_budget_stops_a_run);
 	tcase_add_test(tc, program_that_spins_is_stopped);
