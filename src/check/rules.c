@@ -58,11 +58,17 @@ static bool dsb_ld(const struct dvmi_ev *a, const struct dvmi_ev *b)
 	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_LD) && after_dsb(b);
 }
 
+/* Reads after a DSB ST are a rule of their own: the prose can be read without it. */
 static bool dsb_st(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	if (barrier(b, DVMI_EV_DSB, DVMI_BARRIER_ST))
 		return is(a, DVMI_EV_WRITE);
-	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && after_dsb(b);
+	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && after_dsb(b) && !is(b, DVMI_EV_READ);
+}
+
+static bool dsb_st_read(const struct dvmi_ev *a, const struct dvmi_ev *b)
+{
+	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && is(b, DVMI_EV_READ);
 }
 
 static bool dsb_walk(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -165,8 +171,13 @@ static const struct rule_info rules[DVMI_RULES] = {
 			   "a DSB LD orders earlier reads before everything later except walks",
 			   dsb_ld, false},
 	[DVMI_R_DSB_ST] = {"dsb-st", "DSB-ob",
-			   "a DSB ST orders earlier writes before everything later except walks",
+			   "a DSB ST orders earlier writes before everything later except walks "
+			   "and reads",
 			   dsb_st, false},
+	[DVMI_R_DSB_ST_READ] = {"dsb-st-read", "DSB-ob",
+				"a DSB ST also orders earlier writes before later reads (the prose "
+				"of the instruction can be read without this)",
+				dsb_st_read, false},
 	[DVMI_R_DSB_WALK] = {"dsb-walk", "DSB-ob, FEAT_ETS2",
 			     "with FEAT_ETS2 a DSB also orders later walks", dsb_walk, true},
 	[DVMI_R_CSE_DSB] = {"cse-dsb", "IFB-ob",

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Running the tests of a scenario through the litmus front end, and what they showed. */
+#include "check/scenario.h"
+
+#include "base/error.h"
+#include "base/mem.h"
+#include "program/strategy.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct one {
+	char name[96], what[DVMI_SCN_WHY], why[DVMI_SCN_WHY];
+	char *text;
+	enum dvm_scenario_verdict verdict;
+};
+
+struct dvm_scenario_result {
+	struct one *tests;
+	size_t count, capacity, worst;
+	enum dvm_scenario_verdict verdict;
+	uint64_t states;
+};
+
+unsigned dvm_scenarios(void)
+{
+	return dvmi_scn_count();
+}
+
+const char *dvm_scenario_name(unsigned index)
+{
+	return index < dvmi_scn_count() ? dvmi_scn_info[index].name : NULL;
+}
+
+const char *dvm_scenario_text(unsigned index)
+{
+	return index < dvmi_scn_count() ? dvmi_scn_info[index].text : NULL;
+}
+
+const char *dvm_scenario_verdict_name(enum dvm_scenario_verdict verdict)
+{
+	static const char *const names[] = {"SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED"};
+
+	return names[verdict];
+}
+
+/* The first final state that satisfies the condition: a stale use. */
+static void stale_state(struct one *one, const struct dvm_litmus_result *res, bool store)
+{
+	const char *line;
+
+	for (size_t i = 0; (line = dvm_litmus_outcome(res, i)); i++)
+		if (store ? strstr(line, "X6=2;") && strstr(line, "[x]=1;")
+			  : strstr(line, "X4=2;") != NULL) {
+			snprintf(one->why, sizeof(one->why), "%s: final state %s",
+				 store ? "a store through the old translation lands after the "
+					 "page's "
+					 "reuse"
+				       : "a load through the old translation sees the page's new "
+					 "contents",
+				 line);
+			return;
+		}
+}
+
+/* Executions that the search left out make a verdict of "never" worthless. */
+static int judge(struct one *one, const struct dvm_litmus_result *res, bool store)
+{
+	char *text;
+
+	one->verdict = DVM_SCENARIO_SAFE;
+	switch (dvm_litmus_verdict(res)) {
+	case DVM_CHECK_INCONCLUSIVE:
+		one->verdict = DVM_SCENARIO_INCONCLUSIVE;
+		snprintf(one->why, sizeof(one->why), "a limit ended the search");
+		return 0;
+	case DVM_CHECK_NEVER:
+		break;
+	default:
+		one->verdict = DVM_SCENARIO_UNSAFE;
+		stale_state(one, res, store);
+		return 0;
+	}
+	if (dvm_litmus_result_text(res, &text))
+		return -DVM_ENOMEM;
+	if (strstr(text, "Loops-cut-short")) {
+		one->verdict = DVM_SCENARIO_INCONCLUSIVE;
+		snprintf(one->why, sizeof(one->why),
+			 "a loop was followed to the unroll limit only");
+	}
+	dvm_free(text);
+	return 0;
+}
+
+static int explore(struct one *one, bool store, const struct dvm_check_options *o, uint64_t *states,
+		   struct dvm_error *err)
+{
+	struct dvm_litmus_result *res;
+	struct dvm_litmus *test;
+	struct dvm_error why;
+	int rc;
+
+	rc = dvm_litmus_parse(one->name, one->text, strlen(one->text), &test, &why);
+	if (!rc) {
+		rc = dvm_litmus_run(test, o, &res, &why);
+		dvm_litmus_free(test);
+	}
+	if (rc == -DVM_EFORMAT || rc == -DVM_ELIMIT) { /* more than the front end takes */
+		char text[512];
+
+		dvm_error_format(&why, text, sizeof(text));
+		one->verdict = DVM_SCENARIO_UNSUPPORTED;
+		snprintf(one->why, sizeof(one->why), "%.230s", text);
+		return 0;
+	}
+	if (rc) {
+		if (err)
+			*err = why;
+		return rc;
+	}
+	rc = judge(one, res, store);
+	*states += dvm_litmus_states(res);
+	dvm_litmus_result_free(res);
+	return rc ? dvmi_error_nomem(err) : 0;
+}
+
+static int add(struct dvm_scenario_result *r, const struct dvmi_scn_test *t,
+	       const struct dvm_check_options *o, struct dvm_error *err)
+{
+	struct one *one;
+	int rc;
+
+	if (dvmi_grow((void **)&r->tests, &r->capacity, r->count + 1, sizeof(*r->tests)))
+		return dvmi_error_nomem(err);
+	one = &r->tests[r->count];
+	memset(one, 0, sizeof(*one));
+	snprintf(one->name, sizeof(one->name), "%s", t->name);
+	snprintf(one->what, sizeof(one->what), "%s", t->what);
+	if (t->why[0]) {
+		one->verdict = DVM_SCENARIO_UNSUPPORTED;
+		snprintf(one->why, sizeof(one->why), "%s", t->why);
+	} else {
+		rc = dvmi_scn_text(t, &one->text);
+		if (rc)
+			return dvmi_error_nomem(err);
+		rc = explore(one, t->condition[0] == '[', o, &r->states, err);
+		if (rc) {
+			dvmi_free(one->text);
+			return rc;
+		}
+	}
+	r->count++;
+	return 0;
+}
+
+/* UNSAFE was shown; UNSUPPORTED and INCONCLUSIVE say that nobody knows; else SAFE. */
+static void conclude(struct dvm_scenario_result *r)
+{
+	static const int rank[] = {[DVM_SCENARIO_SAFE] = 0,
+				   [DVM_SCENARIO_INCONCLUSIVE] = 1,
+				   [DVM_SCENARIO_UNSUPPORTED] = 2,
+				   [DVM_SCENARIO_UNSAFE] = 3};
+
+	/* Nothing explored is nothing shown. */
+	r->verdict = r->count ? DVM_SCENARIO_SAFE : DVM_SCENARIO_INCONCLUSIVE;
+	for (size_t i = 0; i < r->count; i++)
+		if (rank[r->tests[i].verdict] > rank[r->verdict]) {
+			r->verdict = r->tests[i].verdict;
+			r->worst = i;
+		}
+}
+
+static int all_tests(struct dvm_scenario_result *r, const struct dvmi_program *p, unsigned scenario,
+		     const struct dvm_check_options *o, struct dvm_error *err)
+{
+	struct dvmi_scn_test *t = dvmi_alloc(sizeof(*t));
+	int rc = 0, made;
+
+	if (!t)
+		return dvmi_error_nomem(err);
+	for (unsigned i = 0; !rc && (made = dvmi_scn_build(p, scenario, i, t)) >= 0; i++) {
+		if (made)
+			rc = add(r, t, o, err);
+		/* The reason is the same in all other tests. */
+		if (!rc && made && t->why[0])
+			break;
+	}
+	dvmi_free(t);
+	return rc;
+}
+
+int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
+		       const struct dvm_check_options *options, struct dvm_scenario_result **result,
+		       struct dvm_error *err)
+{
+	struct dvm_check_options o = {.size = sizeof(o)};
+	struct dvm_scenario_result *r;
+	int rc;
+
+	if (scenario >= dvmi_scn_count())
+		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s), "there is no scenario %u",
+				  scenario);
+	if (options && options->size < sizeof(o))
+		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
+				  "struct dvm_check_options: set size");
+	if (options)
+		o = *options;
+	o.dsb_domain = 1;
+	r = dvmi_zalloc(sizeof(*r));
+	if (!r)
+		return dvmi_error_nomem(err);
+	rc = all_tests(r, dvmi_strategy_program(s), scenario, &o, err);
+	if (rc) {
+		dvm_scenario_free(r);
+		return rc;
+	}
+	conclude(r);
+	*result = r;
+	return 0;
+}
+
+void dvm_scenario_free(struct dvm_scenario_result *result)
+{
+	if (!result)
+		return;
+	for (size_t i = 0; i < result->count; i++)
+		dvmi_free(result->tests[i].text);
+	dvmi_free(result->tests);
+	dvmi_free(result);
+}
+
+enum dvm_scenario_verdict dvm_scenario_verdict(const struct dvm_scenario_result *result)
+{
+	return result->verdict;
+}
+
+uint64_t dvm_scenario_states(const struct dvm_scenario_result *result)
+{
+	return result->states;
+}
+
+size_t dvm_scenario_tests(const struct dvm_scenario_result *result)
+{
+	return result->count;
+}
+
+size_t dvm_scenario_worst(const struct dvm_scenario_result *result)
+{
+	return result->worst;
+}
+
+const char *dvm_scenario_test_name(const struct dvm_scenario_result *r, size_t index)
+{
+	return index < r->count ? r->tests[index].name : NULL;
+}
+
+const char *dvm_scenario_test_what(const struct dvm_scenario_result *r, size_t index)
+{
+	return index < r->count ? r->tests[index].what : NULL;
+}
+
+const char *dvm_scenario_test_text(const struct dvm_scenario_result *r, size_t index)
+{
+	if (index >= r->count)
+		return NULL;
+	return r->tests[index].text ? r->tests[index].text : "";
+}
+
+enum dvm_scenario_verdict dvm_scenario_test_verdict(const struct dvm_scenario_result *r,
+						    size_t index)
+{
+	return index < r->count ? r->tests[index].verdict : DVM_SCENARIO_UNSUPPORTED;
+}
+
+const char *dvm_scenario_test_why(const struct dvm_scenario_result *r, size_t index)
+{
+	return index < r->count ? r->tests[index].why : NULL;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Columns of a generated litmus test, and how it is written down. */
+#include "check/scenario.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void dvmi_scn_unsupported(struct dvmi_scn_test *t, const struct dvmi_insn *insn, const char *what)
+{
+	if (t->why[0])
+		return;
+	if (insn)
+		snprintf(t->why, sizeof(t->why), "line %u, '%s': %s", (unsigned)insn->line,
+			 dvmi_op_names[insn->op], what);
+	else
+		snprintf(t->why, sizeof(t->why), "%s", what);
+}
+
+void dvmi_scn_line(struct dvmi_scn_test *t, unsigned column, const char *fmt, ...)
+{
+	struct dvmi_scn_column *c = &t->col[column];
+	struct dvmi_scn_line *line = &c->line[c->lines];
+	va_list ap;
+
+	if (c->lines == DVMI_SCN_LINES) {
+		dvmi_scn_unsupported(t, NULL, "more than 64 instructions on one CPU");
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(line->text, sizeof(line->text), fmt, ap);
+	va_end(ap);
+	line->label = c->pending;
+	c->pending = -1;
+	c->lines++;
+}
+
+int dvmi_scn_new_label(struct dvmi_scn_test *t, unsigned column)
+{
+	struct dvmi_scn_column *c = &t->col[column];
+
+	if (c->labels < DVMI_SCN_LABELS)
+		return (int)c->labels++;
+	dvmi_scn_unsupported(t, NULL, "more than 64 labels on one CPU");
+	return 0;
+}
+
+void dvmi_scn_put_label(struct dvmi_scn_test *t, unsigned column, int label)
+{
+	if (t->col[column].pending >= 0)
+		dvmi_scn_line(t, column, "NOP");
+	t->col[column].pending = label;
+}
+
+void dvmi_scn_use_label(struct dvmi_scn_test *t, unsigned column, int label)
+{
+	t->col[column].used[label] = true;
+}
+
+unsigned dvmi_scn_loc(struct dvmi_scn_test *t, unsigned column, const char *name, uint64_t init)
+{
+	struct dvmi_scn_column *c = &t->col[column];
+	unsigned l = 0, r = 0;
+
+	while (l < t->locs && strcmp(t->loc[l].name, name) != 0)
+		l++;
+	if (l == DVMI_SCN_LOCS) {
+		dvmi_scn_unsupported(t, NULL, "more than 16 words in use");
+		return DVMI_SCN_FIRST_REG + DVMI_REGS;
+	}
+	if (l == t->locs) {
+		snprintf(t->loc[l].name, sizeof(t->loc[l].name), "%s", name);
+		t->loc[l].init = init;
+		t->locs++;
+	}
+	while (r < c->locs && c->loc[r] != l)
+		r++;
+	if (r == DVMI_SCN_WORD_REGS) {
+		dvmi_scn_unsupported(t, NULL, "more than 9 words in use on one CPU");
+		return DVMI_SCN_FIRST_REG + DVMI_REGS;
+	}
+	if (r == c->locs)
+		c->loc[c->locs++] = (uint8_t)l;
+	return DVMI_SCN_FIRST_REG + DVMI_REGS + r;
+}
+
+static void initial_state(struct dvmi_buf *b, const struct dvmi_scn_test *t)
+{
+	dvmi_buf_puts(b, "{\n");
+	for (unsigned l = 0; l < t->locs; l++)
+		dvmi_buf_printf(b, " uint64_t %s=%" PRIu64 ";\n", t->loc[l].name, t->loc[l].init);
+	dvmi_buf_puts(b, " [PTE(z)]=(oa:PA(x));\n");
+	for (unsigned c = 0; c < t->cols; c++) {
+		dvmi_buf_printf(b, " %u:X1=x; %u:X2=PTE(x); %u:X3=(oa:PA(x),valid:0); %u:X5=z;", c,
+				c, c, c);
+		for (unsigned r = 0; r < t->col[c].locs; r++)
+			dvmi_buf_printf(b, " %u:X%u=%s;", c, DVMI_SCN_FIRST_REG + DVMI_REGS + r,
+					t->loc[t->col[c].loc[r]].name);
+		dvmi_buf_puts(b, "\n");
+	}
+	dvmi_buf_puts(b, "}\n");
+}
+
+static void cell(struct dvmi_buf *b, const struct dvmi_scn_column *c, unsigned row)
+{
+	char text[64] = "";
+
+	if (row < c->lines && c->line[row].label >= 0 && c->used[c->line[row].label])
+		snprintf(text, sizeof(text), "L%d: %s", c->line[row].label, c->line[row].text);
+	else if (row < c->lines)
+		snprintf(text, sizeof(text), "%s", c->line[row].text);
+	dvmi_buf_printf(b, " %-24s", text);
+}
+
+int dvmi_scn_text(const struct dvmi_scn_test *t, char **text)
+{
+	struct dvmi_buf b = {0};
+	unsigned rows = 0;
+
+	dvmi_buf_printf(&b, "AArch64 %s\n(*\n * Strategy %s, made by dvmsim check:\n * %s.\n",
+			t->name, t->p->name, t->what);
+	for (unsigned c = 0; c < t->cols; c++) {
+		dvmi_buf_printf(&b, " * P%u: %s.\n", c, t->col[c].title);
+		rows = t->col[c].lines > rows ? t->col[c].lines : rows;
+	}
+	dvmi_buf_puts(&b, " * The condition is a use of the page through its old translation after "
+			  "its reuse.\n *)\n");
+	initial_state(&b, t);
+	for (unsigned row = 0; row <= rows; row++)
+		for (unsigned c = 0; c < t->cols; c++) {
+			if (row)
+				cell(&b, &t->col[c], row - 1);
+			else
+				dvmi_buf_printf(&b, " P%-23u", c);
+			dvmi_buf_puts(&b, c + 1 < t->cols ? " |" : " ;\n");
+		}
+	dvmi_buf_printf(&b, "exists (%s)\n", t->condition);
+	return dvmi_buf_take(&b, text);
+}

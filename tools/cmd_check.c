@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli.h"
+
+#include <dvmsim/scenario.h>
+
+#include <cjson/cJSON.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+static const struct cli_option options[] = {
+	{"scenario", 0, "NAME", "One of the scenarios below, or all (the default).", true},
+	{"reading", 0, "NAME",
+	 "How to read DSB ST: cat (the default, Arm's model), prose (it orders no loads), all.",
+	 false},
+	{"ets2", 0, NULL, "FEAT_ETS2 is implemented.", false},
+	{"emit-litmus", 0, "DIR", "Write every test that was made into DIR.", false},
+	{"max-states", 0, "N", "Stop a test after N states (verdict: INCONCLUSIVE).", false},
+	{"max-memory", 0, "MIB", "Stop a test when its states fill MIB mebibytes; default 1024.",
+	 false},
+	{"timeout", 0, "SECONDS", "Stop a scenario after SECONDS.", false},
+	{"markdown", 0, NULL, "Print the verdicts as the table of docs/strategies.md.", false},
+	{"json", 'j', NULL, "Print one JSON document.", false},
+	{NULL, 0, NULL, NULL, false},
+};
+
+enum { READING_CAT, READING_PROSE, READINGS };
+static const char *const reading_names[READINGS] = {"cat", "prose"};
+
+struct check {
+	struct dvm_check_options model;
+	struct timespec start;
+	double limit;
+	const char *emit;
+	bool markdown;
+	cJSON *json;
+	bool scenario[32], reading[READINGS];
+	bool unsafe, unknown;
+};
+
+static double elapsed(const struct check *c)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - c->start.tv_sec) +
+	       (double)(now.tv_nsec - c->start.tv_nsec) * 1e-9;
+}
+
+static int out_of_time(void *arg)
+{
+	const struct check *c = arg;
+
+	return c->limit > 0 && elapsed(c) > c->limit;
+}
+
+static int choose_scenario(struct check *c, const char *name)
+{
+	unsigned n = dvm_scenarios();
+
+	if (!strcmp(name, "all")) {
+		for (unsigned i = 0; i < n; i++)
+			c->scenario[i] = true;
+		return CLI_OK;
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (!strcmp(name, dvm_scenario_name(i))) {
+			c->scenario[i] = true;
+			return CLI_OK;
+		}
+	return cli_usage("--scenario: no scenario '%s'; dvmsim check --help lists them", name);
+}
+
+static int read_options(const struct cli_args *args, struct check *c)
+{
+	unsigned long long states = 0, memory = 0, seconds = 0;
+	const char *reading = cli_value(args, "reading");
+	const char **names = cli_values(args, "scenario");
+
+	if (!*names && choose_scenario(c, "all"))
+		return CLI_USAGE;
+	for (; *names; names++)
+		if (choose_scenario(c, *names))
+			return CLI_USAGE;
+	reading = reading ? reading : "cat";
+	for (int i = 0; i < READINGS; i++)
+		c->reading[i] = !strcmp(reading, "all") || !strcmp(reading, reading_names[i]);
+	if (!c->reading[READING_CAT] && !c->reading[READING_PROSE])
+		return cli_usage("--reading: '%s' is none of cat, prose, all", reading);
+	if (!cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
+	    !cli_number(args, "max-memory", 1, 1ULL << 20, &memory) ||
+	    !cli_number(args, "timeout", 1, 1000000, &seconds))
+		return CLI_USAGE;
+	c->model.size = sizeof(c->model);
+	c->model.ets2 = cli_flag(args, "ets2");
+	c->model.max_states = states;
+	c->model.max_memory_bytes = memory << 20;
+	c->model.stop = out_of_time;
+	c->model.stop_arg = c;
+	c->limit = (double)seconds;
+	c->emit = cli_value(args, "emit-litmus");
+	c->markdown = cli_flag(args, "markdown");
+	c->json = cli_flag(args, "json") ? cJSON_CreateArray() : NULL;
+	if (c->emit && mkdir(c->emit, 0777) && errno != EEXIST)
+		return cli_usage("--emit-litmus: can not make directory '%s': %s", c->emit,
+				 strerror(errno));
+	return CLI_OK;
+}
+
+static int emit(const struct check *c, const char *strategy, const struct dvm_scenario_result *res)
+{
+	char path[4096];
+
+	for (size_t i = 0; i < dvm_scenario_tests(res); i++) {
+		const char *text = dvm_scenario_test_text(res, i);
+		int rc;
+
+		if (!text[0])
+			continue;
+		snprintf(path, sizeof(path), "%s/%s-%s.litmus", c->emit, strategy,
+			 dvm_scenario_test_name(res, i));
+		rc = cli_write(path, text, strlen(text));
+		if (rc)
+			return rc;
+	}
+	return CLI_OK;
+}
+
+static void add_json(const struct check *c, const char *strategy, unsigned scenario, int reading,
+		     const struct dvm_scenario_result *res, double seconds)
+{
+	cJSON *o = cJSON_CreateObject(), *tests = cJSON_CreateArray();
+
+	cJSON_AddStringToObject(o, "strategy", strategy);
+	cJSON_AddStringToObject(o, "scenario", dvm_scenario_name(scenario));
+	cJSON_AddStringToObject(o, "reading", reading_names[reading]);
+	cJSON_AddStringToObject(o, "verdict", dvm_scenario_verdict_name(dvm_scenario_verdict(res)));
+	cJSON_AddNumberToObject(o, "states", (double)dvm_scenario_states(res));
+	cJSON_AddNumberToObject(o, "seconds", seconds);
+	for (size_t i = 0; i < dvm_scenario_tests(res); i++) {
+		cJSON *t = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(t, "name", dvm_scenario_test_name(res, i));
+		cJSON_AddStringToObject(t, "what", dvm_scenario_test_what(res, i));
+		cJSON_AddStringToObject(
+			t, "verdict", dvm_scenario_verdict_name(dvm_scenario_test_verdict(res, i)));
+		cJSON_AddStringToObject(t, "why", dvm_scenario_test_why(res, i));
+		cJSON_AddItemToArray(tests, t);
+	}
+	cJSON_AddItemToObject(o, "tests", tests);
+	cJSON_AddItemToArray(c->json, o);
+}
+
+static void print_row(const char *strategy, unsigned scenario, int reading,
+		      const struct dvm_scenario_result *res, double seconds)
+{
+	size_t worst = dvm_scenario_worst(res);
+
+	printf("%-28s %-16s %-6s %-12s %6zu %10" PRIu64 " %8.2f\n", strategy,
+	       dvm_scenario_name(scenario), reading_names[reading],
+	       dvm_scenario_verdict_name(dvm_scenario_verdict(res)), dvm_scenario_tests(res),
+	       dvm_scenario_states(res), seconds);
+	if (dvm_scenario_verdict(res) != DVM_SCENARIO_SAFE && dvm_scenario_tests(res))
+		printf("    %s: %s;\n    %s\n", dvm_scenario_test_name(res, worst),
+		       dvm_scenario_test_what(res, worst), dvm_scenario_test_why(res, worst));
+}
+
+static int one_scenario(struct check *c, const struct dvm_strategy *s, unsigned scenario,
+			int reading, enum dvm_scenario_verdict *verdict)
+{
+	int rule = dvm_check_rule_find("dsb-st-read");
+	struct dvm_scenario_result *res;
+	struct dvm_error err;
+	double seconds;
+	int rc = CLI_OK;
+
+	c->model.without = reading == READING_PROSE ? UINT64_C(1) << rule : 0;
+	clock_gettime(CLOCK_MONOTONIC, &c->start);
+	if (dvm_scenario_check(s, scenario, &c->model, &res, &err))
+		return cli_fail(&err);
+	seconds = elapsed(c);
+	*verdict = dvm_scenario_verdict(res);
+	c->unsafe |= *verdict == DVM_SCENARIO_UNSAFE;
+	c->unknown |= *verdict == DVM_SCENARIO_INCONCLUSIVE || *verdict == DVM_SCENARIO_UNSUPPORTED;
+	if (c->emit)
+		rc = emit(c, dvm_strategy_name(s), res);
+	if (c->json)
+		add_json(c, dvm_strategy_name(s), scenario, reading, res, seconds);
+	else if (!c->markdown)
+		print_row(dvm_strategy_name(s), scenario, reading, res, seconds);
+	dvm_scenario_free(res);
+	return rc;
+}
+
+/* One line of the table: the verdicts under the chosen readings, where they differ both. */
+static int markdown_row(struct check *c, const struct dvm_strategy *s)
+{
+	printf("| %s |", dvm_strategy_name(s));
+	for (unsigned i = 0; i < dvm_scenarios(); i++) {
+		enum dvm_scenario_verdict v[READINGS];
+		int first = -1;
+		bool differ = false;
+
+		if (!c->scenario[i])
+			continue;
+		for (int r = 0; r < READINGS; r++) {
+			if (!c->reading[r])
+				continue;
+			if (one_scenario(c, s, i, r, &v[r]))
+				return CLI_USAGE;
+			differ |= first >= 0 && v[first] != v[r];
+			first = first < 0 ? r : first;
+		}
+		if (differ)
+			printf(" %s, prose: %s |", dvm_scenario_verdict_name(v[READING_CAT]),
+			       dvm_scenario_verdict_name(v[READING_PROSE]));
+		else
+			printf(" %s |", dvm_scenario_verdict_name(v[first]));
+	}
+	putchar('\n');
+	return CLI_OK;
+}
+
+static int one_strategy(struct check *c, const struct dvm_strategy *s)
+{
+	enum dvm_scenario_verdict v;
+	int rc = CLI_OK;
+
+	if (c->markdown)
+		return markdown_row(c, s);
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		for (int r = 0; r < READINGS; r++)
+			if (!rc && c->scenario[i] && c->reading[r])
+				rc = one_scenario(c, s, i, r, &v);
+	return rc;
+}
+
+static void heading(const struct check *c)
+{
+	if (c->json)
+		return;
+	if (!c->markdown) {
+		printf("%-28s %-16s %-6s %-12s %6s %10s %8s\n", "strategy", "scenario", "reading",
+		       "verdict", "tests", "states", "seconds");
+		return;
+	}
+	printf("| strategy |");
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		if (c->scenario[i])
+			printf(" %s |", dvm_scenario_name(i));
+	printf("\n|---|");
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		if (c->scenario[i])
+			printf("---|");
+	putchar('\n');
+}
+
+static int print_json(cJSON *checks)
+{
+	cJSON *doc = cJSON_CreateObject();
+	char *text;
+
+	cJSON_AddItemToObject(doc, "checks", checks);
+	text = cJSON_Print(doc);
+	cJSON_Delete(doc);
+	if (!text)
+		return cli_usage("out of memory");
+	puts(text);
+	cJSON_free(text);
+	return CLI_OK;
+}
+
+static int check_all(struct check *c, struct dvm_strategy *const *s, size_t count)
+{
+	int rc = CLI_OK;
+
+	heading(c);
+	for (size_t i = 0; i < count && !rc; i++)
+		rc = one_strategy(c, s[i]);
+	if (c->json && rc)
+		cJSON_Delete(c->json);
+	else if (c->json)
+		rc = print_json(c->json);
+	if (rc)
+		return rc;
+	return c->unsafe ? CLI_FAILED : c->unknown ? CLI_PARTIAL : CLI_OK;
+}
+
+static int run(const struct cli_args *args)
+{
+	struct check c = {.limit = 0};
+	struct dvm_strategy **s;
+	size_t loaded = 0;
+	int rc = read_options(args, &c);
+
+	if (rc)
+		return rc;
+	s = calloc(args->count, sizeof(struct dvm_strategy *));
+	if (!s)
+		return cli_usage("out of memory");
+	while (!rc && loaded < args->count) {
+		rc = cli_load_strategy(args->operands[loaded], &s[loaded]);
+		loaded += !rc;
+	}
+	if (!rc)
+		rc = check_all(&c, s, loaded);
+	else
+		cJSON_Delete(c.json);
+	while (loaded)
+		dvm_strategy_free(s[--loaded]);
+	free(s);
+	return rc;
+}
+
+const struct cli_command cmd_check = {
+	.name = "check",
+	.operands = "STRATEGY...",
+	.summary = "Look for executions in which a strategy leaves a stale translation in use",
+	.details =
+		"Makes litmus tests from the strategy program, the same that is timed, and from "
+		"the "
+		"kernel's steps around it, and explores every execution of each. UNSAFE: a page "
+		"was used through its old translation after the flush had returned and the page "
+		"had a new use; the test and its final state are named. SAFE: no execution within "
+		"the bounds that docs/checker-scenarios.md states. INCONCLUSIVE: a limit ended the "
+		"search. UNSUPPORTED: the program does something that can not be translated.\n\n"
+		"Scenarios: arrive, second-thread, stay, migrate, foreign, foreign-migrate.\n\n"
+		"The status is 0 when all is SAFE, 1 when something is UNSAFE, 3 when nothing is "
+		"UNSAFE but something is not known, 2 for bad input.",
+	.examples = "  dvmsim check active-cpu-v2\n"
+		    "  dvmsim check --reading all --scenario arrive active-cpu-v2-plain-load\n"
+		    "  dvmsim check --emit-litmus tests recheck; dvmsim litmus tests/*.litmus\n",
+	.options = options,
+	.min_operands = 1,
+	.max_operands = SIZE_MAX,
+	.run = run,
+};
