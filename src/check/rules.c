@@ -176,7 +176,8 @@ static const struct rule_info rules[DVMI_RULES] = {
 			   dsb_st, false},
 	[DVMI_R_DSB_ST_READ] = {"dsb-st-read", "DSB-ob",
 				"a DSB ST also orders earlier writes before later reads (the prose "
-				"of the instruction can be read without this)",
+				"of the instruction can be read without this, and then without "
+				"dsb-walk for them)",
 				dsb_st_read, false},
 	[DVMI_R_DSB_WALK] = {"dsb-walk", "DSB-ob, FEAT_ETS2",
 			     "with FEAT_ETS2 a DSB also orders later walks", dsb_walk, true},
@@ -334,6 +335,14 @@ static bool intrinsic(const struct dvmi_pe *pe, unsigned a, unsigned b)
 	return in(later->addr_reads, a) || in(later->data_reads, a);
 }
 
+/* A load that need not wait for a DSB ST (dsb-st-read off) need not wait with its walk either. */
+static bool exempt(const struct dvmi_rules *on, enum dvmi_rule rule, const struct dvmi_ev *a,
+		   const struct dvmi_ev *b)
+{
+	return rule == DVMI_R_DSB_WALK && !dvmi_rule_on(on, DVMI_R_DSB_ST_READ) &&
+	       a->barrier == DVMI_BARRIER_ST && !(b->flags & DVMI_F_WRITES);
+}
+
 void dvmi_rules_apply(const struct dvmi_rules *on, struct dvmi_pe *pe)
 {
 	for (unsigned b = 0; b < pe->events; b++) {
@@ -343,7 +352,8 @@ void dvmi_rules_apply(const struct dvmi_rules *on, struct dvmi_pe *pe)
 
 			for (unsigned r = 0; r < DVMI_RULES_ORDER && !ordered; r++) {
 				if (!dvmi_rule_on(on, (enum dvmi_rule)r) ||
-				    (rules[r].ets2 && !on->ets2))
+				    (rules[r].ets2 && !on->ets2) ||
+				    exempt(on, (enum dvmi_rule)r, &pe->ev[a], &pe->ev[b]))
 					continue;
 				ordered = rules[r].orders ? rules[r].orders(&pe->ev[a], &pe->ev[b])
 							  : depends((enum dvmi_rule)r, pe, a, b);
