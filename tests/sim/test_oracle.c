@@ -214,11 +214,53 @@ START_TEST(flushing_nothing_or_not_waiting_is_caught_on_every_workload)
 }
 END_TEST
 
+/*
+ * The first flush forgets CPU 1. A broadcast of another page does not make up for it; one of the
+ * whole ASID does.
+ */
+static const struct {
+	uint8_t request;
+	int ret;
+} later[] = {
+	{ DVM_TRACE_REQ_RANGE, -DVM_EUNSAFE },
+	{ DVM_TRACE_REQ_ASID, 0 },
+};
+
+START_TEST(a_later_flush_of_another_page_excuses_nothing)
+{
+	static const char text[] =
+		"strategy first\nword mm.seen = 0\non flush:\n ld n, mm.seen\n bne n, 0, wide\n"
+		" st mm.seen, 1\n dsb nshst\n asid\n tlbi local\n dsb nsh\n ret\n"
+		"wide:\n dsb ishst\n asid\n tlbi is\n dsb ish\n ret\n";
+	struct dvm_trace_record page = FLUSH_RANGE(0, 1, 1, DVM_TRACE_OP_MPROTECT);
+	struct dvm_trace_record t[COUNT(moved) + 1];
+	size_t at = 0;
+	struct run r;
+
+	while (moved[at].kind != DVM_TRACE_FLUSH)
+		at++;
+	memcpy(t, moved, at * sizeof(t[0]));
+	t[at] = page;
+	t[at + 1] = page;
+	t[at + 1].va += 0x100000;
+	if (later[_i].request == DVM_TRACE_REQ_ASID)
+		t[at + 1] = moved[at];
+	memcpy(t + at + 2, moved + at + 1, (COUNT(moved) - at - 1) * sizeof(t[0]));
+	run_init(&r);
+	run_strategy(&r, text);
+	run_trace(&r, 2, t, COUNT(t));
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, later[_i].ret);
+	run_fini(&r);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "oracle");
 
 	tcase_add_loop_test(tc, one_wrong_line_is_caught_and_the_right_one_passes, 0, COUNT(pairs));
+	tcase_add_loop_test(tc, a_later_flush_of_another_page_excuses_nothing, 0, COUNT(later));
 	tcase_add_test(tc, local_flush_is_enough_where_the_mm_ran_on_one_cpu);
 	tcase_add_test(tc, context_switch_completes_a_deferred_flush);
 	tcase_add_loop_test(tc, batch_is_judged_when_it_is_flushed, 0, 2);
