@@ -298,6 +298,8 @@ static void print_all(struct dvmi_buf *out, const struct dvm_study *s, bool deta
 	dvmi_buf_puts(out, "\n");
 	dvmi_report_summary(out, s);
 	dvmi_buf_puts(out, "\n");
+	dvmi_report_safety(out, s);
+	dvmi_buf_puts(out, "\n");
 	dvmi_buf_puts(out, legend);
 	for (size_t hw = 0; hw < s->nhw; hw++) {
 		for (size_t kernel = 0; kernel < s->nkernels; kernel++) {

@@ -44,5 +44,7 @@ void dvmi_report_where(struct dvmi_buf *out, const struct dvm_study *s, size_t c
 void dvmi_report_steps(struct dvmi_buf *out, const struct dvm_cell *cell, size_t most);
 /* summary.c: how many improved and regressed, and the worst, by strategy. */
 void dvmi_report_summary(struct dvmi_buf *out, const struct dvm_study *s);
+/* safety.c: what the checker says of each strategy. */
+void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s);
 
 #endif

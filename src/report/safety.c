@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/text.h"
+
+#include "study/study.h"
+
+#include <dvmsim/scenario.h>
+
+#include <string.h>
+
+/*
+ * What the checker says of each strategy of a comparison: no time is praised without it. Both
+ * readings of a store-type DSB are checked, because that is what the strategies differ in.
+ */
+
+/* States per test: what ships needs fewer; a newcomer's program must not hold up a report. */
+#define STATES_MAX 300000
+
+static const char *const readings[] = { "cat", "prose" };
+#define READINGS (sizeof(readings) / sizeof(readings[0]))
+
+/* The scenarios with verdict @which, one bit each. */
+struct verdicts {
+	unsigned of[DVM_SCENARIO_UNSUPPORTED + 1];
+};
+
+static int check(const struct dvm_strategy *s, size_t reading, struct verdicts *v)
+{
+	struct dvm_check_options o = { .size = sizeof(o), .max_states = STATES_MAX };
+	struct dvm_scenario_result *result;
+	int rule = dvm_check_rule_find("dsb-st-read"), ret = 0;
+
+	*v = (struct verdicts){ { 0 } };
+	if (reading && rule >= 0)
+		o.without = UINT64_C(1) << rule;
+	for (unsigned i = 0; i < dvm_scenarios() && !ret; i++) {
+		ret = dvm_scenario_check(s, i, &o, &result, NULL);
+		if (ret)
+			break;
+		v->of[dvm_scenario_verdict(result)] |= 1u << i;
+		dvm_scenario_free(result);
+	}
+	return ret;
+}
+
+static void put_scenarios(struct dvmi_buf *out, unsigned which)
+{
+	const char *sep = " in ";
+
+	if (which == (1u << dvm_scenarios()) - 1) {
+		dvmi_buf_puts(out, " in every scenario");
+		return;
+	}
+	for (unsigned i = 0; i < dvm_scenarios(); i++) {
+		if (!(which >> i & 1))
+			continue;
+		dvmi_buf_printf(out, "%s%s", sep, dvm_scenario_name(i));
+		sep = ", ";
+	}
+}
+
+static void put_verdicts(struct dvmi_buf *out, const struct verdicts *v)
+{
+	unsigned unknown = v->of[DVM_SCENARIO_INCONCLUSIVE] | v->of[DVM_SCENARIO_UNSUPPORTED];
+
+	if (v->of[DVM_SCENARIO_UNSAFE]) {
+		dvmi_buf_puts(out, "UNSAFE");
+		put_scenarios(out, v->of[DVM_SCENARIO_UNSAFE]);
+	} else if (!unknown) {
+		dvmi_buf_puts(out, "SAFE");
+	}
+	if (unknown) {
+		dvmi_buf_puts(out, v->of[DVM_SCENARIO_UNSAFE] ? "; not known" : "not known");
+		put_scenarios(out, unknown);
+	}
+}
+
+static void put_strategy(struct dvmi_buf *out, const struct dvm_strategy *s)
+{
+	struct verdicts v[READINGS];
+
+	for (size_t r = 0; r < READINGS; r++) {
+		if (check(s, r, &v[r])) {
+			out->failed = 1;
+			return;
+		}
+	}
+	dvmi_buf_printf(out, "  %-24s  ", dvm_strategy_name(s));
+	if (!memcmp(&v[0], &v[1], sizeof(v[0]))) {
+		put_verdicts(out, &v[0]);
+	} else {
+		for (size_t r = 0; r < READINGS; r++) {
+			dvmi_buf_printf(out, "%s%s: ", r ? "; " : "", readings[r]);
+			put_verdicts(out, &v[r]);
+		}
+	}
+	dvmi_buf_puts(out, "\n");
+}
+
+void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
+{
+	dvmi_buf_puts(out, "Checker ('dvmsim check', docs/checker-scenarios.md); DSB ST is read as in"
+			   " Arm's cat model and as\nin the instruction's prose, which are named"
+			   " where they differ:\n");
+	for (size_t i = 0; i < s->nstrategies && !out->failed; i++)
+		put_strategy(out, s->strategies[i]);
+}
