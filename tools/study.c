@@ -5,6 +5,7 @@
 #include <dvmsim/model.h>
 #include <dvmsim/strategy.h>
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -157,13 +158,41 @@ static int add_strategy(struct dvm_study *study, const char *name, const char *b
 	return dvm_study_take_strategy(study, strategy, &err) ? cli_fail(&err) : CLI_OK;
 }
 
+/* No such trace: name the one in @dir that was meant, if it was a name and not a path. */
+static int unknown_trace(const char *name, const char *dir, const struct dvm_error *err)
+{
+	const char *names[64] = { NULL }, *found;
+	char text[64][64];
+	struct dirent *entry;
+	size_t n = 0;
+	DIR *d = strchr(name, '/') ? NULL : opendir(dir);
+
+	if (!d)
+		return cli_fail(err);
+	while (n < 63 && (entry = readdir(d))) {
+		const char *end = strstr(entry->d_name, ".dvt");
+
+		if (!end || end[4] || end - entry->d_name > 63)
+			continue;
+		snprintf(text[n], sizeof(text[n]), "%.*s", (int)(end - entry->d_name),
+			 entry->d_name);
+		names[n] = text[n];
+		n++;
+	}
+	closedir(d);
+	found = dvm_suggest(name, names);
+	return found ? cli_usage("no trace '%s'; did you mean '%s'?", name, found) : cli_fail(err);
+}
+
 static int add_trace(struct dvm_study *study, const char *name)
 {
 	struct dvm_error err;
 	char dir[4096];
 
 	snprintf(dir, sizeof(dir), "%s/traces", cli_data_dir());
-	return dvm_study_add_trace(study, name, dir, &err) ? cli_fail(&err) : CLI_OK;
+	if (!dvm_study_add_trace(study, name, dir, &err))
+		return CLI_OK;
+	return err.code == DVM_ENOENT ? unknown_trace(name, dir, &err) : cli_fail(&err);
 }
 
 static int add_workload(struct dvm_study *study, const char *spec)
