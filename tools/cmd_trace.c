@@ -372,7 +372,7 @@ const struct cli_command cmd_trace_cat = {
 	.details = "The text form can be edited and turned back into a binary trace with 'dvmsim trace "
 		   "import --from text'; the two hold exactly the same. Of a damaged file, what "
 		   "precedes the damage is printed, and the exit status is 3.",
-	.examples = "  dvmsim trace cat redis | less",
+	.examples = "  dvmsim trace cat redis | head -60",
 	.options = cat_options,
 	.min_operands = 1,
 	.max_operands = 1,
