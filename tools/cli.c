@@ -90,6 +90,27 @@ bool cli_number(const struct cli_args *args, const char *name, unsigned long lon
 	return true;
 }
 
+void cli_clock_start(struct cli_clock *clock)
+{
+	clock_gettime(CLOCK_MONOTONIC, &clock->start);
+}
+
+double cli_clock_seconds(const struct cli_clock *clock)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - clock->start.tv_sec) +
+	       (double)(now.tv_nsec - clock->start.tv_nsec) * 1e-9;
+}
+
+int cli_clock_expired(void *arg)
+{
+	const struct cli_clock *clock = arg;
+
+	return clock->limit > 0 && cli_clock_seconds(clock) > clock->limit;
+}
+
 int cli_write(const char *path, const char *text, size_t size)
 {
 	struct stat st;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 
 /*
  * One table per command says what it is called, what it takes and what it prints. Help, man pages
@@ -70,6 +71,17 @@ int cli_fail(const struct dvm_error *err);
  * lines are indented by @indent.
  */
 void cli_wrap(FILE *out, const char *text, int column, int indent);
+
+/* A limit in seconds (0: none) on work that asks it now and then. */
+struct cli_clock {
+	struct timespec start;
+	double limit;
+};
+
+void cli_clock_start(struct cli_clock *clock);
+double cli_clock_seconds(const struct cli_clock *clock);
+/* For 'stop' callbacks: @arg is the clock; not 0 when the limit has passed. */
+int cli_clock_expired(void *arg);
 
 /* Write @text to --output FILE (atomically) or to stdout; returns an exit status. */
 int cli_write(const char *path, const char *text, size_t size);

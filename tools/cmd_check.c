@@ -34,30 +34,13 @@ static const char *const reading_names[READINGS] = {"cat", "prose"};
 
 struct check {
 	struct dvm_check_options model;
-	struct timespec start;
-	double limit;
+	struct cli_clock clock; /* of the scenario under way */
 	const char *emit;
 	bool markdown;
 	cJSON *json;
 	bool scenario[32], reading[READINGS];
 	bool unsafe, unknown;
 };
-
-static double elapsed(const struct check *c)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - c->start.tv_sec) +
-	       (double)(now.tv_nsec - c->start.tv_nsec) * 1e-9;
-}
-
-static int out_of_time(void *arg)
-{
-	const struct check *c = arg;
-
-	return c->limit > 0 && elapsed(c) > c->limit;
-}
 
 static int choose_scenario(struct check *c, const char *name)
 {
@@ -100,9 +83,9 @@ static int read_options(const struct cli_args *args, struct check *c)
 	c->model.ets2 = cli_flag(args, "ets2");
 	c->model.max_states = states;
 	c->model.max_memory_bytes = memory << 20;
-	c->model.stop = out_of_time;
-	c->model.stop_arg = c;
-	c->limit = (double)seconds;
+	c->model.stop = cli_clock_expired;
+	c->model.stop_arg = &c->clock;
+	c->clock.limit = (double)seconds;
 	c->emit = cli_value(args, "emit-litmus");
 	c->markdown = cli_flag(args, "markdown");
 	c->json = cli_flag(args, "json") ? cJSON_CreateArray() : NULL;
@@ -180,10 +163,10 @@ static int one_scenario(struct check *c, const struct dvm_strategy *s, unsigned 
 	int rc = CLI_OK;
 
 	c->model.without = reading == READING_PROSE ? UINT64_C(1) << rule : 0;
-	clock_gettime(CLOCK_MONOTONIC, &c->start);
+	cli_clock_start(&c->clock);
 	if (dvm_scenario_check(s, scenario, &c->model, &res, &err))
 		return cli_fail(&err);
-	seconds = elapsed(c);
+	seconds = cli_clock_seconds(&c->clock);
 	*verdict = dvm_scenario_verdict(res);
 	c->unsafe |= *verdict == DVM_SCENARIO_UNSAFE;
 	c->unknown |= *verdict == DVM_SCENARIO_INCONCLUSIVE || *verdict == DVM_SCENARIO_UNSUPPORTED;
@@ -293,7 +276,7 @@ static int check_all(struct check *c, struct dvm_strategy *const *s, size_t coun
 
 static int run(const struct cli_args *args)
 {
-	struct check c = {.limit = 0};
+	struct check c = {.clock = {.limit = 0}};
 	struct dvm_strategy **s;
 	size_t loaded = 0;
 	int rc = read_options(args, &c);

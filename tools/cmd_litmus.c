@@ -26,27 +26,6 @@ static const struct cli_option options[] = {
 	{NULL, 0, NULL, NULL, false},
 };
 
-struct clock {
-	struct timespec start;
-	double limit; /* seconds; 0: none */
-};
-
-static double elapsed(const struct clock *c)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - c->start.tv_sec) +
-	       (double)(now.tv_nsec - c->start.tv_nsec) * 1e-9;
-}
-
-static int out_of_time(void *arg)
-{
-	const struct clock *c = arg;
-
-	return c->limit > 0 && elapsed(c) > c->limit;
-}
-
 static int list_rules(void)
 {
 	for (unsigned r = 0; r < dvm_check_rules(); r++)
@@ -56,7 +35,7 @@ static int list_rules(void)
 }
 
 static bool read_options(const struct cli_args *args, struct dvm_check_options *o,
-			 struct clock *clock)
+			 struct cli_clock *clock)
 {
 	unsigned long long unroll = 0, states = 0, memory = 0, seconds = 0;
 
@@ -84,7 +63,7 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 	o->max_states = states;
 	o->max_memory_bytes = memory << 20;
 	clock->limit = (double)seconds;
-	o->stop = out_of_time;
+	o->stop = cli_clock_expired;
 	o->stop_arg = clock;
 	return true;
 }
@@ -119,7 +98,7 @@ static int print_text(const struct dvm_litmus *test, const struct dvm_litmus_res
 	return CLI_OK;
 }
 
-static int one_test(const char *file, const struct dvm_check_options *o, struct clock *clock,
+static int one_test(const char *file, const struct dvm_check_options *o, struct cli_clock *clock,
 		    cJSON *json)
 {
 	struct dvm_litmus_result *res;
@@ -128,14 +107,14 @@ static int one_test(const char *file, const struct dvm_check_options *o, struct 
 	double seconds;
 	int rc;
 
-	clock_gettime(CLOCK_MONOTONIC, &clock->start);
+	cli_clock_start(clock);
 	if (dvm_litmus_load(file, &test, &err))
 		return cli_fail(&err);
 	if (dvm_litmus_run(test, o, &res, &err)) {
 		dvm_litmus_free(test);
 		return cli_fail(&err);
 	}
-	seconds = elapsed(clock);
+	seconds = cli_clock_seconds(clock);
 	if (json) {
 		add_json(json, test, file, res, seconds);
 		rc = CLI_OK;
@@ -167,7 +146,7 @@ static int print_json(cJSON *tests)
 static int run(const struct cli_args *args)
 {
 	struct dvm_check_options o = {0};
-	struct clock clock = {.limit = 0};
+	struct cli_clock clock = {.limit = 0};
 	cJSON *json = NULL;
 	int rc = CLI_OK;
 

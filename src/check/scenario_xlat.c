@@ -80,52 +80,6 @@ static void set_unknown(struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 	s->known &= (uint16_t) ~(1u << insn->dst);
 }
 
-static uint64_t compute(unsigned op, uint64_t a, uint64_t b)
-{
-	switch (op) {
-	case DVMI_ADD:
-		return a + b;
-	case DVMI_SUB:
-		return a - b;
-	case DVMI_AND:
-		return a & b;
-	case DVMI_OR:
-		return a | b;
-	case DVMI_XOR:
-		return a ^ b;
-	case DVMI_LSL:
-		return b < 64 ? a << b : 0;
-	case DVMI_LSR:
-		return b < 64 ? a >> b : 0;
-	default:
-		return a;
-	}
-}
-
-static bool holds(unsigned op, uint64_t a, uint64_t b)
-{
-	switch (op) {
-	case DVMI_BEQ:
-		return a == b;
-	case DVMI_BNE:
-		return a != b;
-	case DVMI_BLT:
-		return a < b;
-	case DVMI_BGE:
-		return a >= b;
-	case DVMI_BLE:
-		return a <= b;
-	case DVMI_BGT:
-		return a > b;
-	case DVMI_BIF:
-		return a != 0;
-	case DVMI_BIFNOT:
-		return a == 0;
-	default:
-		return true;
-	}
-}
-
 /* ---- instructions ---- */
 
 static void arithmetic(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
@@ -139,7 +93,7 @@ static void arithmetic(struct xlat *x, struct dvmi_scn_state *s, const struct dv
 
 	all &= known(x, s, &insn->src[1], &b);
 	if (all) {
-		set_known(s, insn, compute(insn->op, a, b));
+		set_known(s, insn, dvmi_op_compute(insn->op, a, b));
 		return;
 	}
 	if ((insn->op == DVMI_LSL || insn->op == DVMI_LSR) &&
@@ -440,7 +394,7 @@ static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
 		if (!dvmi_op_is_branch(insn->op)) {
 			effect(x, &s, insn);
 		} else if (known(x, &s, &insn->src[0], &a) && known(x, &s, &insn->src[1], &b)) {
-			s.pc = holds(insn->op, a, b) ? insn->target : (uint16_t)(s.pc + 1);
+			s.pc = dvmi_op_taken(insn->op, a, b) ? insn->target : (uint16_t)(s.pc + 1);
 		} else {
 			emit_branch(x, &s, insn);
 			s.pc++;

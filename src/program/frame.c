@@ -170,7 +170,7 @@ static void run_mask(struct dvmi_frame *f, const struct dvmi_insn *insn,
 	}
 }
 
-static uint64_t arith(unsigned op, uint64_t a, uint64_t b)
+uint64_t dvmi_op_compute(unsigned op, uint64_t a, uint64_t b)
 {
 	switch (op) {
 	case DVMI_ADD:
@@ -192,7 +192,7 @@ static uint64_t arith(unsigned op, uint64_t a, uint64_t b)
 	}
 }
 
-static bool taken(unsigned op, uint64_t a, uint64_t b)
+bool dvmi_op_taken(unsigned op, uint64_t a, uint64_t b)
 {
 	switch (op) {
 	case DVMI_BEQ:
@@ -233,8 +233,8 @@ static void compute(struct dvmi_frame *f, const struct dvmi_insn *insn,
 	a = dvmi_frame_value(f, &insn->src[0], env);
 	b = dvmi_frame_value(f, &insn->src[1], env);
 	if (!dvmi_op_is_branch(insn->op))
-		set(f, insn, arith(insn->op, a, b));
-	else if (taken(insn->op, a, b))
+		set(f, insn, dvmi_op_compute(insn->op, a, b));
+	else if (dvmi_op_taken(insn->op, a, b))
 		f->pc = insn->target;
 }
 

@@ -355,6 +355,13 @@ static inline bool dvmi_op_is_computed(unsigned op)
 	return op <= DVMI_MASK_NEXT;
 }
 
+/*
+ * The one meaning of arithmetic (DVMI_MOV .. DVMI_LSR) and of branches (DVMI_B .. DVMI_BIFNOT), for
+ * the machine that times and the one that checks.
+ */
+uint64_t dvmi_op_compute(unsigned op, uint64_t a, uint64_t b);
+bool dvmi_op_taken(unsigned op, uint64_t a, uint64_t b);
+
 /* Set insn->pure; a builder calls it once the operands are in place. */
 void dvmi_insn_classify(struct dvmi_insn *insn);
 
