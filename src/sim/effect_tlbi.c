@@ -44,7 +44,7 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 }
 
 static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
-		    const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next)
+		 const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next)
 {
 	uint64_t tag = 0;
 	int ret = 0;
@@ -88,6 +88,8 @@ static void begin_ops(const struct dvm_sim *s, struct dvmi_hook_run *h, const st
 		r.kind = DVMI_REQUEST_ASID;
 	if (i->flags & DVMI_TLBI_LEAF)
 		r.flags |= DVMI_REQUEST_LEAF;
+	if ((i->flags & DVMI_TLBI_BADTTL) && r.level < DVMI_LEVEL_UNKNOWN)
+		r.level = r.level ? r.level - 1 : 1;
 	/* Kernel mappings and VMALLE1 have no user-side twin. */
 	if (!h->mm || i->what == DVMI_TLBI_ALL || (i->flags & DVMI_TLBI_NOTWIN))
 		rules.kpti = false;

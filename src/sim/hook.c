@@ -110,7 +110,8 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 	case DVMI_IPI:
 		return dvmi_effect_ipi(s, c, i, now, next);
 	case DVMI_DSB:
-		ret = dvmi_dsb_act(s, c, dvmi_insn_dsb_type(i), dvmi_insn_dsb_domain(i), now, &h->stage, next);
+		ret = dvmi_dsb_act(s, c, dvmi_insn_dsb_type(i), dvmi_insn_dsb_domain(i), now,
+				   &h->stage, next);
 		if (ret || h->stage)
 			return ret;
 		break;

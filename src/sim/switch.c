@@ -9,7 +9,15 @@
  * elsewhere. Source: kernel/sched/core.c context_switch(), arch/arm64/mm/context.c
  * check_and_switch_context(), arch/arm64/kernel/process.c __switch_to().
  */
-enum { SWITCH_COST, SWITCH_ASID, SWITCH_MM, SWITCH_INSTALL, SWITCH_OUT, SWITCH_BARRIER = 8, SWITCH_END = 16 };
+enum {
+	SWITCH_COST,
+	SWITCH_ASID,
+	SWITCH_MM,
+	SWITCH_INSTALL,
+	SWITCH_OUT,
+	SWITCH_BARRIER = 8, /* and the stages of its DSB */
+	SWITCH_END = 16,
+};
 
 static void join(struct dvmi_cpu *c, uint32_t *waiters)
 {

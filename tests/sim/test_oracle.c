@@ -139,6 +139,7 @@ static void with_accesses(struct run *r, const char *strategy, uint64_t later)
 	};
 
 	run_init(r);
+	run_set(r, "feature.ttl", 1);
 	run_strategy(r, strategy);
 	run_trace(r, 1, t, 3);
 	ck_assert_int_eq(dvm_trace_append_accesses(r->trace, accesses, 3, &r->err), 0);
@@ -166,6 +167,18 @@ START_TEST(exact_tlbs_judge_single_translations)
 	with_accesses(&r, BROADCAST, 0x10001000);
 	ck_assert_int_eq(r.ret, 0);
 	ck_assert_uint_eq(r.stats->tlb_l2_misses, 2);
+	run_fini(&r);
+}
+END_TEST
+
+/* A hint one level off removes nothing where the part has FEAT_TTL (commit c2ff4764e03e's table). */
+START_TEST(exact_tlbs_catch_a_wrong_level_hint)
+{
+	struct run r;
+
+	with_accesses(&r, "strategy t\non flush:\n dsb nshst\n asid\n tlbi local badttl\n"
+		      " dsb nsh\n ret\n", 0x10000000);
+	ck_assert_int_eq(r.ret, -DVM_EUNSAFE);
 	run_fini(&r);
 }
 END_TEST
@@ -265,6 +278,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, context_switch_completes_a_deferred_flush);
 	tcase_add_loop_test(tc, batch_is_judged_when_it_is_flushed, 0, 2);
 	tcase_add_test(tc, exact_tlbs_judge_single_translations);
+	tcase_add_test(tc, exact_tlbs_catch_a_wrong_level_hint);
 	tcase_add_loop_test(tc, shipped_strategy_runs_every_workload_to_its_end, 0, COUNT(passing));
 	tcase_add_loop_test(tc, flushing_nothing_or_not_waiting_is_caught_on_every_workload, 0,
 			    COUNT(caught));
