@@ -65,6 +65,7 @@ struct dvmi_cpu {
 	unsigned id, copy;
 	const uint32_t *stream;         /* record numbers of this CPU's own */
 	uint32_t next, count;
+	bool again;                     /* the record is not over: execute it once more */
 	uint32_t task, mm;              /* current and current->mm; 0: none */
 	uint32_t active_mm;             /* what TTBR0 holds */
 	enum dvmi_phase phase, after;
@@ -167,11 +168,45 @@ struct dvm_sim {
 /* Tell the observer, if there is one; fills in mm's CPU count. */
 void dvmi_observe(const struct dvm_sim *s, struct dvm_sim_event event);
 
-/* ---- cpu.c: one CPU replays its stream ---- */
+/* Ids of the trace, machine-wide: those of the copy whose records @c executes. */
+static inline uint32_t dvmi_task_id(const struct dvm_sim *s, const struct dvmi_cpu *c,
+				    uint32_t task)
+{
+	return task ? c->copy * s->ids.tasks + task : 0;
+}
+
+static inline uint32_t dvmi_mm_id(const struct dvm_sim *s, const struct dvmi_cpu *c, uint32_t mm)
+{
+	return mm ? c->copy * s->ids.mms + mm : 0;
+}
+
+/* ---- cpu.c: one CPU acts ---- */
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);
 /* Say why nothing can happen any more. */
 int dvmi_cpu_stuck(const struct dvm_sim *s, struct dvm_error *err);
+
+/* ---- replay.c: the recorded schedule ---- */
+/* @c executes the next record of its stream. */
+int dvmi_replay_next(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+
+/* ---- record.c: what a record does, whoever schedules it ---- */
+/* Every kind but SWITCH, SLEEP and WAKE; *@next: when it is over, or its phase goes on. */
+int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+			uint64_t now, uint64_t *next);
+
+/* ---- run.c: work of a task ---- */
+int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next);
+/* How long a RUN record takes; the kernel's own work in an operation. */
+uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r);
+uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_record *r);
+int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		    uint64_t now, uint64_t *next);
+
+/* ---- flush.c: from a record to its hook ---- */
+int dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+	       uint64_t now, uint64_t *next);
+void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 
 /* ---- switch.c: context switches ---- */
 /* 1: it may begin; 0: the CPU has registered to be woken. */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/engine.h"
+
+#include <string.h>
+
+/* From a FLUSH or BATCH_FLUSH record to the hook that carries it out. */
+
+static unsigned request_flags(const struct dvm_sim *s, const struct dvm_trace_record *r)
+{
+	static const struct {
+		unsigned trace, request;
+	} map[] = {
+		{ DVM_TRACE_F_LEAF, DVMI_REQUEST_LEAF },
+		{ DVM_TRACE_F_NOSYNC, DVMI_REQUEST_NOSYNC },
+		{ DVM_TRACE_F_NONOTIFY, DVMI_REQUEST_NONOTIFY },
+		{ DVM_TRACE_F_NOBROADCAST, DVMI_REQUEST_NOBROADCAST },
+		{ DVM_TRACE_F_FREED_TABLES, DVMI_REQUEST_FREED_TABLES },
+		{ DVM_TRACE_F_FOREIGN, DVMI_REQUEST_FOREIGN },
+	};
+	bool upgrade = r->op == DVM_TRACE_OP_FAULT_WP_REUSE || r->op == DVM_TRACE_OP_FAULT_SPURIOUS;
+	unsigned flags = 0;
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (r->flags & map[i].trace)
+			flags |= map[i].request;
+	/* RO -> RW, access flag, dirty: since 6.19 a fix-up of the CPU that faults. */
+	if (upgrade) {
+		flags |= DVMI_REQUEST_PERMISSIVE;
+		flags &= ~(unsigned)DVMI_REQUEST_NOBROADCAST;
+		if (s->cfg->spurious_local)
+			flags |= DVMI_REQUEST_NOBROADCAST;
+	}
+	return flags;
+}
+
+/* Are the flushed pages used again, so that their translations are walked for? */
+static bool used_again(unsigned op)
+{
+	switch (op) {
+	case DVM_TRACE_OP_MUNMAP:
+	case DVM_TRACE_OP_MADVISE:
+	case DVM_TRACE_OP_MREMAP:
+	case DVM_TRACE_OP_EXIT:
+	case DVM_TRACE_OP_RECLAIM:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static void fill_request(const struct dvm_sim *s, const struct dvm_trace_record *r,
+			 struct dvmi_request *q)
+{
+	*q = (struct dvmi_request){ .kind = DVMI_REQUEST_RANGE, .flags = request_flags(s, r),
+				    .start = r->va, .level = r->level,
+				    .end = r->va + r->amount * s->env->page_bytes,
+				    .stride_shift = r->stride_shift };
+	if (r->request == DVM_TRACE_REQ_ASID || r->request == DVM_TRACE_REQ_ALL)
+		q->kind = DVMI_REQUEST_ASID;
+	else if (r->request == DVM_TRACE_REQ_PAGE)
+		q->kind = DVMI_REQUEST_PAGE;
+	dvmi_request_normalise(q, &s->rules);
+}
+
+int dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+	       uint64_t now, uint64_t *next)
+{
+	const struct dvmi_program *program = r->mm ? s->program : s->kernel_flush;
+	struct dvmi_hook_run *h = &c->hook;
+	enum dvmi_hook hook = DVMI_HOOK_FLUSH;
+	int ret = 0;
+
+	fill_request(s, r, &h->request);
+	h->user = r->mm != 0;
+	h->mm = dvmi_mm_id(s, c, r->mm);
+	h->prev = h->next = 0;
+	h->flush = NULL;
+	h->cause = r->op;
+	h->refill_pages = used_again(r->op) ? UINT64_MAX : 0;
+	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
+		     r->op != DVM_TRACE_OP_YOUNG_CLEAR;
+	if (h->user)
+		h->flush = dvmi_oracle_begin(s->oracle, h->mm, h->checked,
+					     h->request.kind == DVMI_REQUEST_ASID,
+					     (uint64_t)(r - s->records));
+	if ((h->request.flags & DVMI_REQUEST_NOSYNC) && program->hooks[DVMI_HOOK_BATCH_ADD] >= 0)
+		hook = DVMI_HOOK_BATCH_ADD;
+	if (h->user && s->tlbs)
+		ret = dvmi_tlbs_change(s->tlbs, h->mm, &h->version);
+	/* The page-table stores that made the flush necessary are still in the store buffer. */
+	dvmi_core_store(&s->core, c->id, now);
+	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_RECORD);
+	*next = now + s->hw->kernel_flush_call_ps;
+	h->insn_ps = *next;
+	return ret;
+}
+
+void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
+{
+	const struct dvmi_program *program = s->program;
+	struct dvmi_hook_run *h = &c->hook;
+
+	memset(&h->request, 0, sizeof(h->request));
+	h->user = false;
+	h->flush = NULL;
+	h->mm = h->prev = h->next = 0;
+	if (program->hooks[DVMI_HOOK_BATCH_FLUSH] < 0)
+		program = s->kernel_batch;
+	dvmi_hook_begin(s, c, program, DVMI_HOOK_BATCH_FLUSH, now, DVMI_PHASE_RECORD);
+}

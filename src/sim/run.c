@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/engine.h"
+
+/*
+ * Time that a task spends on a CPU: recorded work, the kernel's own part of an operation, memory
+ * accesses.
+ */
+
+static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps)
+{
+	uint64_t walks, cost;
+
+	if (!c->mm || s->tlbs)
+		return 0;
+	walks = dvmi_workset_run(s->workset, c->id, c->mm, ps);
+	if (!walks)
+		return 0;
+	/* Misses of one stretch of work overlap in the walkers; the walk cache leaves one fetch. */
+	cost = (walks + s->hw->tlb_walkers - 1) / s->hw->tlb_walkers * s->hw->tlb_walk_step_ps;
+	s->stats.tlb_refills += walks;
+	s->stats.refill_ps += cost;
+	return cost;
+}
+
+static int use(struct dvm_sim *s, const struct dvmi_cpu *c)
+{
+	return c->mm && !s->tlbs ? dvmi_oracle_use(s->oracle, c->id, c->mm, s->err) : 0;
+}
+
+int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next)
+{
+	int ret = use(s, c);
+
+	if (ret)
+		return ret;
+	s->stats.run_ps += ps;
+	*next = now + ps + walk_ps(s, c, ps);
+	return 0;
+}
+
+uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r)
+{
+	return r->flags & DVM_TRACE_F_TIME ? r->amount * 1000 :
+	       r->amount / 1000 * s->kinsn_ps + r->amount % 1000 * s->kinsn_ps / 1000;
+}
+
+/* The kernel's own work in an operation that the trace does not spell out as instructions. */
+uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_record *r)
+{
+	const struct dvmi_hw *hw = s->hw;
+	uint64_t pages = (r->amount + s->env->page_bytes - 1) / s->env->page_bytes;
+
+	switch (r->op) {
+	case DVM_TRACE_OP_FORK:
+		return hw->kernel_syscall_ps + hw->kernel_fork_ps + pages * hw->kernel_fork_page_ps;
+	case DVM_TRACE_OP_EXEC:
+		return hw->kernel_syscall_ps + hw->kernel_exec_ps;
+	case DVM_TRACE_OP_EXIT:
+		return hw->kernel_syscall_ps + hw->kernel_exit_ps + pages * hw->kernel_zap_page_ps;
+	case DVM_TRACE_OP_MMAP:
+	case DVM_TRACE_OP_BRK:
+		return hw->kernel_syscall_ps + hw->kernel_mmap_ps;
+	case DVM_TRACE_OP_MUNMAP:
+	case DVM_TRACE_OP_MADVISE:
+	case DVM_TRACE_OP_MREMAP:
+		return hw->kernel_syscall_ps + hw->kernel_munmap_ps +
+		       pages * hw->kernel_zap_page_ps;
+	case DVM_TRACE_OP_MPROTECT:
+		return hw->kernel_syscall_ps + hw->kernel_mprotect_ps + pages * hw->kernel_pte_ps;
+	case DVM_TRACE_OP_FAULT_ANON:
+	case DVM_TRACE_OP_FAULT_COW:
+		return hw->kernel_fault_ps + pages * hw->kernel_page_fill_ps;
+	case DVM_TRACE_OP_FAULT:
+	case DVM_TRACE_OP_FAULT_FILE:
+	case DVM_TRACE_OP_FAULT_WP_REUSE:
+	case DVM_TRACE_OP_FAULT_SPURIOUS:
+		return hw->kernel_fault_ps;
+	default:
+		return pages * hw->kernel_pte_ps;
+	}
+}
+
+/* As far as the next event; the rest of the run comes when this CPU acts again. */
+int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		    uint64_t now, uint64_t *next)
+{
+	struct dvmi_tlbs_span span = {
+		.accesses = s->accesses + r->va + c->accesses_done,
+		.count = r->amount - c->accesses_done,
+		.mm = r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm, .cpu = c->id, .asid = c->asid,
+		.now_ps = now, .limit_ps = dvmi_evq_next_ps(&s->evq),
+	};
+	int ret = dvmi_tlbs_run(s->tlbs, &span, s->err);
+
+	if (ret)
+		return ret;
+	s->stats.run_ps += span.done_ps - now;
+	*next = span.done_ps;
+	c->accesses_done += span.done;
+	if (c->accesses_done < r->amount)
+		c->again = true;
+	else
+		c->accesses_done = 0;
+	return 0;
+}
