@@ -2,10 +2,11 @@
 /*
  * The whole engine, through the public interface: host time per access, per flush, per record.
  * One line per point, fields separated by blanks:
- *   engine access cpus N M_accesses_per_s A
+ *   engine access ORDER every K cpus N M_accesses_per_s A
  *   engine flush CASE cpus N ns_per_flush T
  *   engine records cpus N M_records_per_s R M_events_per_s E
- * CASE "one": one CPU flushes, the others are idle; "all": every CPU does. Each flush is a page
+ * ORDER: "ahead", or "strict" with the accesses of all CPUs in the order of time. K: accesses between
+ * two flushes of a CPU, 0: none. CASE "one": one CPU flushes, the others are idle; "all": every CPU does. Each flush is a page
  * flush by the shipped always-broadcast. The median of five repetitions.
  */
 #include <dvmsim/model.h>
@@ -21,10 +22,12 @@
 
 #define REPEATS 5
 #define ACCESSES 20000000
+#define STRICT_ACCESSES 2000000
 
 static struct dvm_model *hw, *kernel;
 static struct dvm_strategy *strategy;
 static struct dvm_error err;
+static bool strict;
 
 static void must(int ret)
 {
@@ -60,7 +63,7 @@ static double run(const struct dvm_trace *trace, unsigned copies, struct dvm_sta
 	for (int i = 0; i < REPEATS; i++) {
 		struct dvm_sim_options o = { .size = sizeof(o), .hw = hw, .kernel = kernel,
 					     .strategy = strategy, .trace = trace,
-					     .copies = copies };
+					     .copies = copies, .strict_order = strict };
 		struct dvm_sim *sim;
 		double start;
 
@@ -108,17 +111,23 @@ static void begin(struct dvm_trace *trace)
 	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_SWITCH, .mm = 1, .task = 1 });
 }
 
-/* Runs of 8 to 71 accesses within a page; 90 of 100 jumps go to 32 hot pages, the rest to 4,096. */
-static void bench_access(void)
+static void put_flush(struct dvm_trace *trace)
 {
-	uint64_t *a = malloc(ACCESSES * sizeof(*a)), x = 1, page = 0, left = 0;
-	struct dvm_trace *trace = new_trace(1);
-	struct dvm_stats stats;
-	double ns;
+	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_FLUSH, .task = 1, .mm = 1,
+					      .request = DVM_TRACE_REQ_PAGE, .level = 3,
+					      .va = 0x1000, .amount = 1, .stride_shift = 12,
+					      .flags = DVM_TRACE_F_LEAF,
+					      .op = DVM_TRACE_OP_FAULT_COW });
+}
+
+/* Runs of 8 to 71 accesses within a page; 90 of 100 jumps go to 32 hot pages, the rest to 4,096. */
+static void put_accesses(struct dvm_trace *trace, size_t count)
+{
+	uint64_t *a = malloc(count * sizeof(*a)), x = 1, page = 0, left = 0;
 
 	if (!a)
 		exit(2);
-	for (size_t i = 0; i < ACCESSES; i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (!left--) {
 			x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
 			page = (x >> 33) % 100 < 90 ? (x >> 40) % 32 : (x >> 40) % 4096;
@@ -126,15 +135,46 @@ static void bench_access(void)
 		}
 		a[i] = UINT64_C(0x10000000) + (page << 12) + i % 512 * 8;
 	}
-	begin(trace);
-	must(dvm_trace_append_accesses(trace, a, ACCESSES, &err));
-	put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1,
-					      .amount = ACCESSES });
+	must(dvm_trace_append_accesses(trace, a, count, &err));
 	free(a);
-	ns = run(trace, 1, &stats);
-	printf("engine access cpus 1 M_accesses_per_s %.0f\n",
-	       (double)stats.tlb_accesses * 1e3 / ns);
+}
+
+static void bench_access(unsigned cpus, size_t every)
+{
+	size_t count = (strict ? STRICT_ACCESSES : ACCESSES) / cpus, run_of = every ? every : count;
+	struct dvm_trace *trace = new_trace(1);
+	struct dvm_stats stats;
+	double ns;
+
+	begin(trace);
+	put_accesses(trace, count);
+	for (size_t done = 0; done < count; done += run_of) {
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_ACCESS_RUN, .task = 1,
+						      .mm = 1, .va = done,
+						      .amount = count - done < run_of ?
+								count - done : run_of });
+		if (every)
+			put_flush(trace);
+	}
+	ns = run(trace, cpus, &stats);
+	printf("engine access %s every %zu cpus %u M_accesses_per_s %.0f\n",
+	       strict ? "strict" : "ahead", every, cpus, (double)stats.tlb_accesses * 1e3 / ns);
 	dvm_trace_free(trace);
+}
+
+static void bench_accesses(void)
+{
+	static const unsigned cpus[] = { 1, 16, 64, 128 };
+	static const size_t every[] = { 0, 100000, 10000 };
+
+	set_cpus(128);
+	for (int order = 0; order < 2; order++) {
+		strict = order == 1;
+		for (size_t e = 0; e < sizeof(every) / sizeof(every[0]); e++)
+			for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+				bench_access(cpus[i], every[e]);
+	}
+	strict = false;
 }
 
 static void bench_flush(uint64_t cpus, int all)
@@ -149,12 +189,7 @@ static void bench_flush(uint64_t cpus, int all)
 		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_RUN, .task = 1,
 						      .amount = 1000,
 						      .flags = DVM_TRACE_F_TIME });
-		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_FLUSH, .task = 1, .mm = 1,
-						      .request = DVM_TRACE_REQ_PAGE, .level = 3,
-						      .va = 0x1000, .amount = 1,
-						      .stride_shift = 12,
-						      .flags = DVM_TRACE_F_LEAF,
-						      .op = DVM_TRACE_OP_FAULT_COW });
+		put_flush(trace);
 	}
 	set_cpus(cpus);
 	ns = run(trace, all ? 0 : 1, &stats);
@@ -188,7 +223,7 @@ int main(void)
 			    &err));
 	must(dvm_strategy_load(DVMSIM_SOURCE_DIR "/models/strategies/always-broadcast.strategy",
 			       &strategy, &err));
-	bench_access();
+	bench_accesses();
 	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
 		bench_flush(cpus, 0);
 	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)

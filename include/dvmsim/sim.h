@@ -74,6 +74,8 @@ typedef void (*dvm_sim_observer)(void *arg, const struct dvm_sim_event *event);
  *              means 64, an estimate (docs/model.md, "Working sets": plausible from 16 to 512)
  * @observer:   told of the events of all address spaces; NULL for none
  * @observer_arg: passed to it
+ * @strict_order: for tests: make the accesses of all CPUs one by one in the order of time, instead of
+ *              letting CPUs run ahead as far as nothing can reach them. The results are the same
  */
 struct dvm_sim_options {
 	size_t size;
@@ -87,6 +89,7 @@ struct dvm_sim_options {
 	uint64_t working_set_pages;
 	dvm_sim_observer observer;
 	void *observer_arg;
+	bool strict_order;
 };
 
 /**
@@ -137,7 +140,7 @@ struct dvm_latency {
  * @tlb_l2_misses:     of these, misses of both levels
  * @mms:               address spaces that ran
  * @mms_one_cpu:       of these, those that ran on one CPU only
- * @events:            events the engine processed
+ * @events:            events of the simulated machine; a run of accesses counts as one
  * @asid_slow_paths:   switches to another address space that took the ASID allocator's lock
  * @asid_rollovers:    generations of ASIDs that were used up
  * @asid_flushes:      times a CPU flushed its whole TLB after a rollover
@@ -210,7 +213,8 @@ DVM_API void dvm_sim_free(struct dvm_sim *sim);
  *
  * Return: 0; -DVM_EUNSAFE when the oracle saw a stale translation used (@err says which, with the
  * word "stale"); -DVM_EBUDGET; -DVM_EFORMAT when the workload waits for itself; -DVM_ENOMEM.
- * Statistics up to that point stay readable.
+ * Statistics up to that point stay readable; other CPUs may have made some of the accesses that come
+ * after it.
  */
 DVM_API int dvm_sim_run(struct dvm_sim *sim, struct dvm_error *err);
 

@@ -28,7 +28,8 @@ int dvmi_evq_init(struct dvmi_evq *q, uint32_t cpus)
 	q->leaves = leaves;
 	/* All equal: of two, the left one, with the lower CPU numbers, is first. */
 	for (uint32_t i = 2 * leaves; i-- > 1;)
-		q->tree[i] = i >= leaves ? (struct dvmi_evq_node){DVMI_NEVER, i - leaves}
+		q->tree[i] = i >= leaves ? (struct dvmi_evq_node){DVMI_NEVER, DVMI_NEVER,
+								  i - leaves}
 					 : q->tree[2 * i];
 	return 0;
 }
@@ -40,9 +41,9 @@ void dvmi_evq_fini(struct dvmi_evq *q)
 	memset(q, 0, sizeof(*q));
 }
 
-static void set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+static void set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps, uint64_t reach_ps)
 {
-	struct dvmi_evq_node win = {time_ps, cpu}, *tree = q->tree;
+	struct dvmi_evq_node win = {time_ps, reach_ps, cpu}, *tree = q->tree;
 	uint32_t i = q->leaves + cpu;
 
 	tree[i] = win;
@@ -56,6 +57,7 @@ static void set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
 
 		win.time_ps ^= (win.time_ps ^ other.time_ps) & mask;
 		win.cpu ^= (win.cpu ^ other.cpu) & (uint32_t)mask;
+		win.reach_ps = other.reach_ps < win.reach_ps ? other.reach_ps : win.reach_ps;
 		tree[i >> 1] = win;
 	}
 }
@@ -70,16 +72,34 @@ static void settle(struct dvmi_evq *q)
 
 	q->taken = UINT32_MAX;
 	if (cpu != UINT32_MAX)
-		set(q, cpu, DVMI_NEVER);
+		set(q, cpu, DVMI_NEVER, DVMI_NEVER);
 }
 
-void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+void dvmi_evq_cpu_set_reach(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps, uint64_t reach_ps)
 {
 	if (cpu == q->taken)
 		q->taken = UINT32_MAX;
 	else
 		settle(q);
-	set(q, cpu, time_ps);
+	set(q, cpu, time_ps, reach_ps);
+}
+
+void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps)
+{
+	dvmi_evq_cpu_set_reach(q, cpu, time_ps, time_ps);
+}
+
+/* The other CPUs are what hangs beside the way from the leaf to the root. */
+uint64_t dvmi_evq_felt_ps(const struct dvmi_evq *q, uint32_t cpu)
+{
+	uint64_t felt = dvmi_evq_next_message_ps(q);
+
+	for (uint32_t i = q->leaves + cpu; i > 1; i >>= 1) {
+		uint64_t reach = q->tree[i ^ 1].reach_ps;
+
+		felt = reach < felt ? reach : felt;
+	}
+	return felt;
 }
 
 static int before(const struct dvmi_message *a, const struct dvmi_message *b)

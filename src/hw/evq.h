@@ -33,9 +33,12 @@ struct dvmi_event {
 
 struct dvmi_message;
 
-/* A node of the winner tree: the earliest action among the CPUs below it. */
+/*
+ * A node of the winner tree: the earliest action among the CPUs below it, and the earliest time at
+ * which what one of them does can reach another CPU.
+ */
 struct dvmi_evq_node {
-	uint64_t time_ps;
+	uint64_t time_ps, reach_ps;
 	uint32_t cpu;
 };
 
@@ -54,6 +57,16 @@ void dvmi_evq_fini(struct dvmi_evq *q);
 
 /* CPU @cpu acts at @time_ps (DVMI_NEVER: not until told otherwise); replaces what was pending. */
 void dvmi_evq_cpu_set(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps);
+/*
+ * The same, with a promise: nothing it does from then on, and nothing that follows from it, is felt
+ * by another CPU before @reach_ps (dvmi_evq_cpu_set(): before @time_ps).
+ */
+void dvmi_evq_cpu_set_reach(struct dvmi_evq *q, uint32_t cpu, uint64_t time_ps, uint64_t reach_ps);
+/*
+ * For the CPU that acts: before this time it feels nothing but what has happened already, so that it
+ * may run ahead until then. A message may be felt at once.
+ */
+uint64_t dvmi_evq_felt_ps(const struct dvmi_evq *q, uint32_t cpu);
 static inline uint64_t dvmi_evq_cpu_get(const struct dvmi_evq *q, uint32_t cpu)
 {
 	return cpu == q->taken ? DVMI_NEVER : q->tree[q->leaves + cpu].time_ps;

@@ -93,7 +93,13 @@ void dvmi_tlb_free(struct dvmi_tlb *tlb)
 		return;
 	if (tlb->log)
 		tlb_log_detach(tlb->log, tlb);
+	dvmi_free(tlb->own);
 	dvmi_free(tlb);
+}
+
+void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order)
+{
+	tlb->order = order;
 }
 
 /* Fibonacci hashing; the query includes ASID and VMID. */
@@ -170,7 +176,7 @@ static uint32_t find_l1(const struct tlb_array *a, const struct tlb_counts *coun
 	return NO_SLOT;
 }
 
-static void note_stale(struct dvmi_tlb *tlb, uint64_t record, uint32_t version, bool walk,
+static void note_stale(struct dvmi_tlb *tlb, uint64_t record, uint64_t version, bool walk,
 		       uint64_t now_ps)
 {
 	tlb->stats.stale_uses++;
@@ -189,8 +195,7 @@ static void note_stale(struct dvmi_tlb *tlb, uint64_t record, uint32_t version, 
 
 /* What a new translation is made of. */
 struct fill {
-	uint64_t key;
-	uint32_t version;
+	uint64_t key, version;
 };
 
 /* Read the tables for @query. Returns 0 when the address is not mapped. */
@@ -200,7 +205,7 @@ static int walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, ui
 	const struct dvmi_ptable *pt = record & DVMI_ACCESS_UPPER ? context->upper : context->lower;
 	const struct dvmi_granule *g = &tlb->granule;
 	struct dvmi_xlate x = { g->bits, 1, record & DVMI_ACCESS_UPPER ? 1 : 0 };
-	uint32_t stale_version;
+	uint64_t stale_version;
 	unsigned class;
 	int stale;
 
@@ -209,6 +214,8 @@ static int walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, ui
 		x = dvmi_ptable_lookup(pt, record);
 		fill->version = dvmi_ptable_version(pt);
 	}
+	if (context->timed)
+		fill->version = now_ps;
 	class = x.size_bits ? dvmi_granule_class(g, x.size_bits) : 0;
 	result->level = DVMI_TLB_WALK;
 	result->fetches = tlb_walk(tlb, query, g->cls[class].level, x.global, fill->version, &stale,
@@ -407,7 +414,7 @@ const struct dvmi_tlb_stale *dvmi_tlb_stale(const struct dvmi_tlb *tlb)
 
 size_t dvmi_tlb_bytes(const struct dvmi_tlb *tlb)
 {
-	return tlb->bytes;
+	return tlb->bytes + tlb->own_capacity * sizeof(*tlb->own);
 }
 
 size_t dvmi_tlb_entries(const struct dvmi_tlb *tlb)

@@ -49,11 +49,14 @@ struct dvmi_tlb;
 
 /*
  * What the CPU has installed. The tables are borrowed and may be NULL: all base pages, writable,
- * global in the upper half only, version 0.
+ * global in the upper half only, version 0. With @timed the version of an entry is not its table's
+ * but the time of the access that filled it: a CPU that runs ahead of the CPU that changes a table
+ * can not know the table's version yet, but it knows the time.
  */
 struct dvmi_tlb_context {
 	uint16_t asid;
 	uint8_t vmid;
+	bool timed;
 	const struct dvmi_ptable *lower, *upper;
 };
 
@@ -89,7 +92,7 @@ struct dvmi_tlb_stale {
 	uint16_t asid;
 	uint8_t vmid;
 	bool walk; /* a walk-cache entry, not a translation */
-	uint32_t version; /* of the entry */
+	uint64_t version; /* of the entry */
 	uint64_t time_ps;
 };
 
@@ -101,6 +104,9 @@ struct dvmi_tlb_stale {
 int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *geometry,
 		 struct dvmi_tlb_log *log, uint64_t hop_ps, struct dvm_error *err);
 void dvmi_tlb_free(struct dvmi_tlb *tlb);
+
+/* The place of this TLB's CPU in the order of what happens at one instant; 0 unless set. */
+void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order);
 
 /* One access at @now_ps, after settling up to it. @record as in a batch. */
 void dvmi_tlb_access(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint64_t record,
@@ -130,6 +136,12 @@ size_t dvmi_tlb_run(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context
 /* Apply an operation to this TLB alone, now: the local TLBI. 0 or -DVM_EINVAL (bad operand). */
 int dvmi_tlb_apply(struct dvmi_tlb *tlb, const struct dvmi_inval *inval);
 
+/*
+ * The same at @at_ps: a TLBI that an interrupt handler of this CPU will execute then. Not before
+ * what has been settled. 0, -DVM_EINVAL or -DVM_ENOMEM.
+ */
+int dvmi_tlb_post(struct dvmi_tlb *tlb, const struct dvmi_inval *inval, uint64_t at_ps);
+
 /* Apply what is due by @now_ps. O(1) when nothing is; an empty TLB skips its backlog. */
 void dvmi_tlb_settle(struct dvmi_tlb *tlb, uint64_t now_ps);
 
@@ -151,7 +163,8 @@ struct dvmi_tlb_entry {
 	uint8_t upper, vmid, global, writable, stale;
 	uint8_t shift, level; /* log2 of the bytes covered; level of the descriptor */
 	uint16_t asid;	     /* 0 when global */
-	uint32_t version, set;
+	uint32_t set;
+	uint64_t version;
 };
 /* Writes at most @max, returns how many there are. */
 size_t dvmi_tlb_dump(const struct dvmi_tlb *tlb, enum dvmi_tlb_part part,

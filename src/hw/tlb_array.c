@@ -10,7 +10,7 @@ size_t tlb_array_bytes(const struct tlb_shape *shape)
 {
 	size_t n = shape->entries;
 
-	return up(n * sizeof(uint64_t)) + 2 * up(n * sizeof(uint32_t)) +
+	return 2 * up(n * sizeof(uint64_t)) + up(n * sizeof(uint32_t)) +
 	       (shape->match ? n * sizeof(struct tlb_match) : 0);
 }
 
@@ -27,9 +27,9 @@ void tlb_array_init(struct tlb_array *a, const struct tlb_shape *shape, char *me
 	a->set_mask = (a->sets & (a->sets - 1)) ? 0 : a->sets - 1;
 	a->key = (uint64_t *)(void *)memory;
 	memory += up(n * sizeof(uint64_t));
+	a->version = (uint64_t *)(void *)memory;
+	memory += up(n * sizeof(uint64_t));
 	a->stamp = (uint32_t *)(void *)memory;
-	memory += up(n * sizeof(uint32_t));
-	a->version = (uint32_t *)(void *)memory;
 	memory += up(n * sizeof(uint32_t));
 	if (!shape->match)
 		return;
@@ -124,7 +124,7 @@ void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *count
 	set_match(a, slot, 0);
 }
 
-void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint32_t version,
+void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint64_t version,
 		   uint32_t stamp, struct tlb_counts *counts)
 {
 	if (a->key[slot])
@@ -170,7 +170,7 @@ struct visit {
 	struct tlb_array *a;
 	const struct tlb_op *op;
 	struct tlb_counts *counts;
-	int watch;
+	uint64_t before; /* a watch's: entries of smaller versions; 0: no watch */
 	uint64_t hits;
 };
 
@@ -178,10 +178,10 @@ static inline void visit_slot(struct visit *v, uint32_t slot)
 {
 	struct tlb_array *a = v->a;
 
-	if (!v->watch) {
+	if (!v->before) {
 		tlb_array_drop(a, slot, v->counts);
 		v->hits++;
-	} else if (a->version[slot] < v->op->version) {
+	} else if (a->version[slot] < v->before) {
 		a->key[slot] |= KEY_STALE;
 		set_match(a, slot, a->key[slot]);
 		v->hits++;
@@ -221,10 +221,10 @@ static void visit_all(struct visit *v, unsigned classes)
 	}
 }
 
-uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes, int watch,
-			 struct tlb_counts *counts)
+uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes,
+			 uint64_t before, struct tlb_counts *counts)
 {
-	struct visit v = { a, op, counts, watch, 0 };
+	struct visit v = { a, op, counts, before, 0 };
 	uint64_t few = a->sets > 1 ? a->sets / 2 : 4;
 	unsigned scan = 0;
 

@@ -71,7 +71,8 @@ struct tlb_array {
 	uint8_t used;	   /* bit c: count[c] is not 0 */
 	uint32_t count[8][2]; /* by class, global */
 	uint64_t *key;
-	uint32_t *stamp, *version;
+	uint64_t *version;
+	uint32_t *stamp;
 	struct tlb_match *match; /* L1 only, else NULL */
 };
 
@@ -81,7 +82,8 @@ struct tlb_op {
 	uint64_t asid_mask;    /* the same for non-global keys; KEY_ASID or 0 */
 	uint64_t first, last;  /* 4-KiB units, inclusive */
 	uint64_t base_ps;
-	uint32_t version;      /* watches: entries older than this */
+	uint64_t version;      /* watches: entries older than this, */
+	uint32_t by;	       /* and as old ones of CPUs that come before this one */
 	uint16_t bucket[2];
 	uint8_t kind;
 	uint8_t leaf_classes, walk_classes; /* bit c: entries of class c may match */
@@ -124,14 +126,17 @@ uint32_t tlb_array_find(const struct tlb_array *a, uint64_t query);
 /* The slot a new entry @key goes to. */
 uint32_t tlb_array_victim(const struct tlb_array *a, uint64_t key);
 /* Replace @slot. @counts: the TLB's. */
-void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint32_t version,
+void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint64_t version,
 		   uint32_t stamp, struct tlb_counts *counts);
 void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *counts);
 /* Drop what the new @key would overlap (L1). */
 void tlb_array_make_room(struct tlb_array *a, uint64_t key, struct tlb_counts *counts);
-/* Apply @op to entries of @classes: drop (returns how many) or, for a watch, mark the stale. */
-uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes, int watch,
-			 struct tlb_counts *counts);
+/*
+ * Apply @op to entries of @classes: drop (returns how many) or, for a watch, mark those of a version
+ * before @before; 0: no watch.
+ */
+uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned classes,
+			 uint64_t before, struct tlb_counts *counts);
 /* Make the stamps small again, in the same order. */
 void tlb_array_restamp(struct tlb_array *a);
 

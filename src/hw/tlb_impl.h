@@ -32,6 +32,10 @@ struct dvmi_tlb {
 
 	struct dvmi_tlb_log *log;
 	uint64_t hop_ps;
+	uint32_t order; /* of its CPU */
+	/* Operations of its own still to come, by time. */
+	struct tlb_op *own;
+	size_t own_n, own_capacity;
 	size_t cursor[OP_LISTS]; /* records of the log already applied */
 	struct dvmi_tlb *next_attached;
 };
@@ -50,6 +54,8 @@ static inline void memo_clear(struct dvmi_tlb *tlb)
 }
 
 void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch);
+/* Apply the TLB's own operations that are due; it has some. */
+void tlb_own_settle(struct dvmi_tlb *tlb, uint64_t now_ps);
 
 /* tlb_log.c */
 int tlb_log_attach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb, struct dvm_error *err);
@@ -62,6 +68,6 @@ void tlb_log_detach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb);
  * Return: descriptors fetched.
  */
 unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int global,
-		  uint32_t version, int *stale, uint32_t *stale_version);
+		  uint64_t version, int *stale, uint64_t *stale_version);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/mem.h"
 #include "hw/tlb_impl.h"
+
+#include <string.h>
 
 #define VA_UPPER (UINT64_C(1) << 55)
 #define VA_MASK ((UINT64_C(1) << 48) - 1)
@@ -76,14 +79,18 @@ int tlb_op_init(struct tlb_op *op, const struct dvmi_granule *g, const struct dv
 
 void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch)
 {
-	uint64_t hits = 0;
+	/* Of versions that are times: an entry filled at the instant of the change by a CPU that
+	   comes first is older than the change. */
+	uint64_t before = watch ? op->version + (tlb->order < op->by) : 0, hits = 0;
 
+	if (watch && !before)
+		return;
 	if (!(tlb->counts.present[op->bucket[0]] | tlb->counts.present[op->bucket[1]]))
 		return;
 	for (int part = 0; part < DVMI_PARTS; part++) {
 		unsigned classes = part == DVMI_PART_WALK ? op->walk_classes : op->leaf_classes;
 
-		hits += tlb_array_apply(&tlb->part[part], op, classes, watch, &tlb->counts);
+		hits += tlb_array_apply(&tlb->part[part], op, classes, before, &tlb->counts);
 	}
 	if (!hits)
 		return;
@@ -100,4 +107,32 @@ int dvmi_tlb_apply(struct dvmi_tlb *tlb, const struct dvmi_inval *inval)
 	if (!ret)
 		tlb_op_apply(tlb, &op, 0);
 	return ret;
+}
+
+int dvmi_tlb_post(struct dvmi_tlb *tlb, const struct dvmi_inval *inval, uint64_t at_ps)
+{
+	struct tlb_op op;
+	size_t at = tlb->own_n;
+	int ret = tlb_op_init(&op, &tlb->granule, inval, NULL);
+
+	if (!ret)
+		ret = dvmi_grow((void **)&tlb->own, &tlb->own_capacity, at + 1, sizeof(*tlb->own));
+	if (ret)
+		return ret;
+	op.base_ps = at_ps;
+	for (; at > 0 && tlb->own[at - 1].base_ps > at_ps; at--)
+		tlb->own[at] = tlb->own[at - 1];
+	tlb->own[at] = op;
+	tlb->own_n++;
+	return 0;
+}
+
+void tlb_own_settle(struct dvmi_tlb *tlb, uint64_t now_ps)
+{
+	size_t n = 0;
+
+	for (; n < tlb->own_n && tlb->own[n].base_ps <= now_ps; n++)
+		tlb_op_apply(tlb, &tlb->own[n], 0);
+	tlb->own_n -= n;
+	memmove(tlb->own, tlb->own + n, tlb->own_n * sizeof(*tlb->own));
 }

@@ -182,6 +182,8 @@ static void settle_list(struct dvmi_tlb *tlb, int which, uint64_t now_ps)
 
 void dvmi_tlb_settle(struct dvmi_tlb *tlb, uint64_t now_ps)
 {
+	if (tlb->own_n)
+		tlb_own_settle(tlb, now_ps);
 	if (!tlb->log)
 		return;
 	/*
@@ -194,7 +196,7 @@ void dvmi_tlb_settle(struct dvmi_tlb *tlb, uint64_t now_ps)
 
 uint64_t dvmi_tlb_next_due(const struct dvmi_tlb *tlb)
 {
-	uint64_t due = UINT64_MAX;
+	uint64_t due = tlb->own_n ? tlb->own[0].base_ps : UINT64_MAX;
 
 	for (int which = 0; which < OP_LISTS && tlb->log; which++) {
 		const struct op_list *list = &tlb->log->list[which];
@@ -250,6 +252,13 @@ static uint32_t *index_slot(const struct covered *c, const struct tlb_op *op)
 	return &c->log->index[i];
 }
 
+/* Does @newer mark whatever @op would, of what both look at? */
+static int judges(const struct tlb_op *newer, const struct tlb_op *op)
+{
+	return newer->version > op->version ||
+	       (newer->version == op->version && newer->by >= op->by);
+}
+
 /* Does an ASIDE1 seen before do all of the VA operation @op? Only if that removes nothing global. */
 static int covered_by_asid(const struct covered *c, const struct tlb_op *op)
 {
@@ -267,7 +276,7 @@ static int covered_by_asid(const struct covered *c, const struct tlb_op *op)
 	whole.leaf_classes = whole.walk_classes = 0xfe;
 	whole.hit_global = 0;
 	newer = *index_slot(c, &whole);
-	return newer != UINT32_MAX && c->list->ops[newer].version >= op->version;
+	return newer != UINT32_MAX && judges(&c->list->ops[newer], op);
 }
 
 static int superfluous(struct covered *c, uint32_t i)
@@ -280,7 +289,7 @@ static int superfluous(struct covered *c, uint32_t i)
 	    covered_by_asid(c, op))
 		return 1;
 	slot = index_slot(c, op);
-	if (*slot != UINT32_MAX && c->list->ops[*slot].version >= op->version)
+	if (*slot != UINT32_MAX && judges(&c->list->ops[*slot], op))
 		return 1;
 	*slot = i;
 	/* Watches of these kinds are rare and carry versions: not worth covering more with. */
@@ -428,8 +437,14 @@ int dvmi_tlb_log_post(struct dvmi_tlb_log *log, const struct dvmi_inval *inval, 
 	return post(log, OP_INVAL, &op, err);
 }
 
-int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint32_t version,
+int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint64_t version,
 		       uint64_t at_ps, struct dvm_error *err)
+{
+	return dvmi_tlb_log_watch_by(log, range, version, 0, at_ps, err);
+}
+
+int dvmi_tlb_log_watch_by(struct dvmi_tlb_log *log, const struct dvmi_inval *range,
+			  uint64_t version, uint32_t by, uint64_t at_ps, struct dvm_error *err)
 {
 	struct tlb_op op;
 	int ret = tlb_op_init(&op, &log->granule, range, err);
@@ -438,6 +453,7 @@ int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range,
 		return ret;
 	op.base_ps = at_ps;
 	op.version = version;
+	op.by = by;
 	if (range->kind == DVMI_INVAL_VA) {
 		op.hit_global = 0;
 		op.bucket[1] = BUCKET_NONE;

@@ -62,8 +62,15 @@ int dvmi_tlb_log_post(struct dvmi_tlb_log *log, const struct dvmi_inval *inval, 
  * DVMI_INVAL_ASID the ASID's. With leaf_only 0 walk-cache entries are judged too: for flushes
  * after which table pages are freed. Takes effect everywhere at @at_ps, without a hop.
  */
-int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint32_t version,
+int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint64_t version,
 		       uint64_t at_ps, struct dvm_error *err);
+/*
+ * The same for versions that are times (struct dvmi_tlb_context): the change was made at @version by
+ * CPU @by; what CPUs before it in the order of an instant (dvmi_tlb_set_order()) filled at that
+ * very time is older than the change.
+ */
+int dvmi_tlb_log_watch_by(struct dvmi_tlb_log *log, const struct dvmi_inval *range,
+			  uint64_t version, uint32_t by, uint64_t at_ps, struct dvm_error *err);
 
 /*
  * Promise that no attached TLB acts before @horizon_ps. Lets the log forget: without it the log

@@ -36,7 +36,7 @@ static uint32_t find_deepest(const struct tlb_array *wc, uint64_t query, unsigne
 }
 
 unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int global,
-		  uint32_t version, int *stale, uint32_t *stale_version)
+		  uint64_t version, int *stale, uint64_t *stale_version)
 {
 	struct tlb_array *wc = &tlb->part[DVMI_PART_WALK];
 	unsigned target = leaf_level ? leaf_level : 3, level = tlb->granule.start_level;

@@ -2,6 +2,9 @@
 #include "sim/engine.h"
 
 #include "base/error.h"
+#include "base/mem.h"
+
+#include <string.h>
 
 /* One CPU acts: whatever its phase says, until that takes time or must wait. */
 
@@ -22,8 +25,39 @@ void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_
 
 /* ---- losses ---- */
 
-static uint64_t lost_so_far(const struct dvm_sim *s, const struct dvmi_cpu *c)
+/* What arrives at an instant comes before what CPUs do then. */
+static void enter_handlers(struct dvmi_cpu *c, uint64_t now)
 {
+	size_t n = 0;
+
+	for (; n < c->interrupts_count && c->interrupts[n].at_ps <= now; n++)
+		c->handler_lost_ps += c->interrupts[n].lost_ps;
+	c->interrupts_count -= n;
+	memmove(c->interrupts, c->interrupts + n, c->interrupts_count * sizeof(*c->interrupts));
+}
+
+int dvmi_cpu_interrupt(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at_ps,
+		       uint64_t lost_ps)
+{
+	void *p = c->interrupts;
+	size_t at;
+
+	/* So that a CPU that sleeps does not collect them. */
+	enter_handlers(c, s->stats.elapsed_ps);
+	if (dvmi_grow(&p, &c->interrupts_capacity, c->interrupts_count + 1, sizeof(*c->interrupts)))
+		return -DVM_ENOMEM;
+	c->interrupts = p;
+	for (at = c->interrupts_count; at > 0 && c->interrupts[at - 1].at_ps > at_ps; at--)
+		c->interrupts[at] = c->interrupts[at - 1];
+	c->interrupts[at] = (struct dvmi_interrupt){ at_ps, lost_ps };
+	c->interrupts_count++;
+	return 0;
+}
+
+static uint64_t lost_so_far(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
+{
+	if (c->interrupts_count)
+		enter_handlers(c, now);
 	return dvmi_fabric_lost_ps(s->fabric, c->id) + c->handler_lost_ps;
 }
 
@@ -33,7 +67,7 @@ static uint64_t lost_so_far(const struct dvm_sim *s, const struct dvmi_cpu *c)
  */
 static uint64_t settle(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
-	uint64_t lost = lost_so_far(s, c), debt = lost - c->lost_seen_ps;
+	uint64_t lost = lost_so_far(s, c, now), debt = lost - c->lost_seen_ps;
 
 	c->lost_seen_ps = lost;
 	if (c->idle || c->waiting || !debt)
@@ -62,7 +96,7 @@ int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 			return ret;
 	}
 	if (next != DVMI_NEVER)
-		dvmi_evq_cpu_set(&s->evq, c->id, next);
+		dvmi_evq_cpu_set_reach(&s->evq, c->id, next, dvmi_cpu_reach(s, c, next));
 	return 0;
 }
 

@@ -78,7 +78,10 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 		if (ret)
 			return ret;
 		if (t < s->cpus_used)
-			s->cpus[t].handler_lost_ps += s->hw->ipi_handle_ps + end - times.done_ps;
+			ret = dvmi_cpu_interrupt(s, &s->cpus[t], arrive,
+						 s->hw->ipi_handle_ps + end - times.done_ps);
+		if (ret)
+			return ret;
 		dvmi_oracle_ipi(s->oracle, h->flush, t);
 		last = end > last ? end : last;
 		h->ipi = true;

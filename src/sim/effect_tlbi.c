@@ -66,8 +66,12 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		h->broadcast = true;
 	} else {
 		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
-		if (s->tlbs &&
-		    dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid, op, now))
+		if (s->tlbs)
+			ret = dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid, op,
+					      now, s->stats.elapsed_ps);
+		if (ret == -DVM_ENOMEM)
+			return ret;
+		if (ret)
 			return dvmi_error(s->err, DVM_EINVAL, h->program->name,
 					  "a TLBI operand names no address");
 		s->stats.tlbi_local++;

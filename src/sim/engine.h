@@ -12,9 +12,9 @@
 #include "kernel/words.h"
 #include "model/params.h"
 #include "program/program.h"
-#include "sim/tlbs.h"
 #include "sim/latency.h"
 #include "sim/oracle.h"
+#include "sim/tlbs.h"
 #include "sim/workset.h"
 
 #include <dvmsim/sim.h>
@@ -40,7 +40,7 @@ struct dvmi_hook_run {
 	bool user;                      /* a flush of a user address space, run by the strategy */
 	struct dvmi_oracle_flush *flush;
 	bool checked;                   /* its return is a promise: nothing stale is used after it */
-	uint32_t version;               /* of the page-table change, with exact TLBs */
+	struct dvmi_change change;      /* of the page tables */
 	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
 	uint32_t cause;                 /* enum dvm_trace_op */
 	/* The instruction under way. */
@@ -59,6 +59,11 @@ enum dvmi_phase {
 	DVMI_PHASE_HOOK,    /* a hook runs; then `after` */
 	DVMI_PHASE_SWITCH,  /* a context switch, by `stage` */
 	DVMI_PHASE_DONE,    /* the stream is over */
+};
+
+/* A handler's work, which its CPU loses from the moment it enters it. */
+struct dvmi_interrupt {
+	uint64_t at_ps, lost_ps;
 };
 
 struct dvmi_cpu {
@@ -82,8 +87,12 @@ struct dvmi_cpu {
 	uint32_t next_waiter;           /* the CPU that waits for the same thing, DVMI_NONE32 */
 	uint64_t idle_since_ps, start_ps;
 	uint64_t lost_seen_ps;          /* bystander and interrupt losses already settled */
-	uint64_t handler_lost_ps;       /* lost to IPI handlers, ever */
+	uint64_t handler_lost_ps;       /* lost to IPI handlers that have begun, ever */
+	struct dvmi_interrupt *interrupts; /* to come, by time */
+	size_t interrupts_count, interrupts_capacity;
 	uint64_t accesses_done;         /* of the ACCESS_RUN under way */
+	uint64_t accesses_left;         /* of it; 0 when none has begun */
+	bool stale;                     /* the next one uses a stale translation */
 	uint64_t *masks;                /* mask registers */
 	struct dvmi_hook_run hook;
 };
@@ -94,6 +103,7 @@ struct dvmi_task {
 	uint32_t mm;
 	uint32_t stints;                /* SWITCH records to this task executed so far */
 	bool exists;
+	bool deferred;                  /* has flushes that its next batch flush will complete */
 };
 
 struct dvmi_wake {
@@ -131,6 +141,8 @@ struct dvm_sim {
 	struct dvmi_flush_rules rules;
 	bool repeat_new, repeat_old;    /* erratum workaround, by form */
 	uint64_t kinsn_ps;              /* of 1000 instructions */
+	uint64_t access_ps;             /* of an access that hits */
+	uint64_t reach_ps;              /* from an act of a CPU to the least effect on another's accesses */
 
 	struct dvmi_evq evq;
 	struct dvmi_fabric *fabric;
@@ -183,6 +195,9 @@ static inline uint32_t dvmi_mm_id(const struct dvm_sim *s, const struct dvmi_cpu
 /* ---- cpu.c: one CPU acts ---- */
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);
+/* @c enters an interrupt handler at @at_ps, which takes @lost_ps of its work. */
+int dvmi_cpu_interrupt(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at_ps,
+		       uint64_t lost_ps);
 /* Say why nothing can happen any more. */
 int dvmi_cpu_stuck(const struct dvm_sim *s, struct dvm_error *err);
 
@@ -200,12 +215,17 @@ int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, u
 /* How long a RUN record takes; the kernel's own work in an operation. */
 uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r);
 uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_record *r);
+
+/* ---- access.c: runs of memory accesses, ahead of other CPUs ---- */
 int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		    uint64_t now, uint64_t *next);
+uint64_t dvmi_reach_ps(const struct dvmi_hw *hw);
+/* @c acts next at @next: when that can be felt elsewhere (dvmi_evq_cpu_set_reach()). */
+uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t next);
 
 /* ---- flush.c: from a record to its hook ---- */
-int dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-	       uint64_t now, uint64_t *next);
+void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		uint64_t now, uint64_t *next);
 void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 
 /* ---- switch.c: context switches ---- */

@@ -62,13 +62,12 @@ static void fill_request(const struct dvm_sim *s, const struct dvm_trace_record 
 	dvmi_request_normalise(q, &s->rules);
 }
 
-int dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-	       uint64_t now, uint64_t *next)
+void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		uint64_t now, uint64_t *next)
 {
 	const struct dvmi_program *program = r->mm ? s->program : s->kernel_flush;
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_hook hook = DVMI_HOOK_FLUSH;
-	int ret = 0;
 
 	fill_request(s, r, &h->request);
 	h->user = r->mm != 0;
@@ -85,14 +84,13 @@ int dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_rec
 					     (uint64_t)(r - s->records));
 	if ((h->request.flags & DVMI_REQUEST_NOSYNC) && program->hooks[DVMI_HOOK_BATCH_ADD] >= 0)
 		hook = DVMI_HOOK_BATCH_ADD;
-	if (h->user && s->tlbs)
-		ret = dvmi_tlbs_change(s->tlbs, h->mm, &h->version);
+	h->change = (struct dvmi_change){ .ps = now, .cpu = c->id, .mm = h->mm,
+					  .request = h->request };
 	/* The page-table stores that made the flush necessary are still in the store buffer. */
 	dvmi_core_store(&s->core, c->id, now);
 	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_RECORD);
 	*next = now + s->hw->kernel_flush_call_ps;
 	h->insn_ps = *next;
-	return ret;
 }
 
 void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)

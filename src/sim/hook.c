@@ -158,9 +158,10 @@ static int promise(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm
 {
 	if (!s->tlbs || !h->checked)
 		return 0;
-	return deferred ? dvmi_tlbs_defer(s->tlbs, c->task, h->mm, &h->request, h->version) :
-			  dvmi_tlbs_complete(s->tlbs, h->mm, &h->request, h->version, now,
-					       s->err);
+	if (!deferred)
+		return dvmi_tlbs_complete(s->tlbs, &h->change, now, s->err);
+	s->tasks[c->task].deferred = true;
+	return dvmi_tlbs_defer(s->tlbs, c->task, &h->change);
 }
 
 static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
@@ -190,6 +191,7 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		dvmi_oracle_batch(s->oracle, c->task);
 		if (s->tlbs)
 			ret = dvmi_tlbs_batch(s->tlbs, c->task, now, s->err);
+		s->tasks[c->task].deferred = false;
 		break;
 	default:
 		if (h->program == s->program)

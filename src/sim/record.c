@@ -74,7 +74,8 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 	case DVM_TRACE_ACCESS_RUN:
 		return r->amount ? dvmi_access_run(s, c, r, now, next) : 0;
 	case DVM_TRACE_FLUSH:
-		return dvmi_flush(s, c, r, now, next);
+		dvmi_flush(s, c, r, now, next);
+		return 0;
 	case DVM_TRACE_BATCH_FLUSH:
 		dvmi_batch_flush(s, c, now);
 		return 0;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/engine.h"
 
-/*
- * Time that a task spends on a CPU: recorded work, the kernel's own part of an operation, memory
- * accesses.
- */
+/* Time that a task spends on a CPU: recorded work, the kernel's own part of an operation. */
 
 static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps)
 {
@@ -78,28 +75,4 @@ uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_recor
 	default:
 		return pages * hw->kernel_pte_ps;
 	}
-}
-
-/* As far as the next event; the rest of the run comes when this CPU acts again. */
-int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-		    uint64_t now, uint64_t *next)
-{
-	struct dvmi_tlbs_span span = {
-		.accesses = s->accesses + r->va + c->accesses_done,
-		.count = r->amount - c->accesses_done,
-		.mm = r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm, .cpu = c->id, .asid = c->asid,
-		.now_ps = now, .limit_ps = dvmi_evq_next_ps(&s->evq),
-	};
-	int ret = dvmi_tlbs_run(s->tlbs, &span, s->err);
-
-	if (ret)
-		return ret;
-	s->stats.run_ps += span.done_ps - now;
-	*next = span.done_ps;
-	c->accesses_done += span.done;
-	if (c->accesses_done < r->amount)
-		c->again = true;
-	else
-		c->accesses_done = 0;
-	return 0;
 }

@@ -252,8 +252,10 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 	s->accesses = dvm_trace_accesses(s->options.trace, &accesses);
 	if (!accesses)
 		return 0;
-	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, s->mms_count,
-			       &s->asids, &s->tlbs, err);
+	s->access_ps = UINT64_C(1000000000) / s->hw->clock_core_khz;
+	s->reach_ps = dvmi_reach_ps(s->hw);
+	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, &s->asids,
+			     &s->tlbs, err);
 }
 
 /* A hook that would never run must not pass in silence. */
@@ -363,6 +365,8 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_program_free(s->kernel_flush);
 	dvmi_program_free(s->kernel_batch);
 	dvmi_program_free(s->kernel_flush_all);
+	for (unsigned n = 0; s->cpus && n < s->cpus_used; n++)
+		dvmi_free(s->cpus[n].interrupts);
 	dvmi_free(s->cpus);
 	dvmi_free(s->tasks);
 	dvmi_free(s->wakes);
@@ -422,7 +426,10 @@ static int run_events(struct dvm_sim *s, struct dvm_error *err)
 	int ret = 0;
 
 	while (!ret && dvmi_evq_pop(&s->evq, &ev)) {
-		if (s->stats.events++ == budget)
+		bool goes_on = ev.kind == DVMI_EV_CPU && s->cpus[ev.who].accesses_left;
+
+		/* How often a run of accesses is interrupted must not show. */
+		if (!goes_on && s->stats.events++ == budget)
 			return dvmi_error(err, DVM_EBUDGET, "simulation",
 					  "the budget of %" PRIu64 " events is spent", budget);
 		s->stats.elapsed_ps = ev.time_ps;

@@ -17,20 +17,18 @@ struct journey {
 };
 
 struct deferred {
-	uint32_t owner, mm, version;
-	struct dvmi_request request;
+	uint32_t owner;
+	struct dvmi_change change;
 };
 
 struct dvmi_tlbs {
 	struct dvmi_granule granule;
 	unsigned cpus, sockets;
-	uint32_t mms, version;
 	uint64_t access_ps;
 	struct dvmi_tlb_log **logs; /* one per socket */
 	struct dvmi_tlb **tlbs;
 	const struct dvmi_asids *asids;
 	uint32_t *owners; /* per ASID: the mm that got it last */
-	struct dvmi_ptable **tables; /* per mm, made when first needed */
 	struct journey *journeys;
 	size_t journeys_count, journeys_capacity;
 	uint32_t free_journey; /* index + 1; 0: none */
@@ -81,11 +79,13 @@ static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned pag
 		ret = dvmi_tlb_log_new(&a->logs[n], &a->granule, err);
 	for (unsigned c = 0; c < a->cpus && !ret; c++)
 		ret = dvmi_tlb_new(&a->tlbs[c], &g, a->logs[dvmi_cpu_socket(topology, c)], 0, err);
+	for (unsigned c = 0; c < a->cpus && !ret; c++)
+		dvmi_tlb_set_order(a->tlbs[c], c);
 	return ret;
 }
 
 int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, uint32_t mms, const struct dvmi_asids *asids,
+		    unsigned cpus, const struct dvmi_asids *asids,
 		    struct dvmi_tlbs **tlbs, struct dvm_error *err)
 {
 	const struct dvmi_topology *topology = dvmi_fabric_topology(fabric);
@@ -96,16 +96,14 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fab
 	if (!a)
 		return dvmi_error_nomem(err);
 	a->cpus = cpus;
-	a->mms = mms;
 	a->asids = asids;
 	a->sockets = topology->sockets;
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
 	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
 	a->tlbs = dvmi_calloc(cpus, sizeof(struct dvmi_tlb *));
-	a->tables = dvmi_calloc(mms, sizeof(struct dvmi_ptable *));
 	a->owners = dvmi_calloc(ASIDS, sizeof(*a->owners));
 	ret = dvmi_granule_init(&a->granule, (int)page_shift, 48, err);
-	if (!ret && (!a->logs || !a->tlbs || !a->tables || !a->owners))
+	if (!ret && (!a->logs || !a->tlbs || !a->owners))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
 		ret = make_tlbs(a, hw, page_shift, topology, err);
@@ -126,11 +124,8 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 		dvmi_tlb_free(a->tlbs[c]);
 	for (unsigned n = 0; a->logs && n < a->sockets; n++)
 		dvmi_tlb_log_free(a->logs[n]);
-	for (uint32_t m = 0; a->tables && m < a->mms; m++)
-		dvmi_ptable_free(a->tables[m]);
 	dvmi_free(a->tlbs);
 	dvmi_free(a->logs);
-	dvmi_free(a->tables);
 	dvmi_free(a->owners);
 	dvmi_free(a->journeys);
 	dvmi_free(a->deferred);
@@ -139,20 +134,19 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 
 /* ---- accesses ---- */
 
-static int stale(const struct dvmi_tlbs *a, const struct dvmi_tlbs_span *span,
-		 struct dvm_error *err)
+int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct dvm_error *err)
 {
-	const struct dvmi_tlb_stale *st = dvmi_tlb_stale(a->tlbs[span->cpu]);
+	const struct dvmi_tlb_stale *st = dvmi_tlb_stale(a->tlbs[cpu]);
 
 	return dvmi_error(err, DVM_EUNSAFE, "stale",
 			  "CPU %u used a translation of address space %u at VA 0x%" PRIx64
 			  " that a completed flush was to remove: a stale translation is used",
-			  span->cpu, span->mm, st ? st->va & ((UINT64_C(1) << 48) - 1) : 0);
+			  cpu, mm, st ? st->va & ((UINT64_C(1) << 48) - 1) : 0);
 }
 
-int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_error *err)
+void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 {
-	struct dvmi_tlb_context context = { .asid = span->asid, .lower = a->tables[span->mm] };
+	struct dvmi_tlb_context context = { .asid = span->asid, .timed = true };
 	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
 					.access_ps = a->access_ps };
 	enum dvmi_tlb_stop stop;
@@ -163,19 +157,14 @@ int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_e
 	span->done = dvmi_tlb_run(a->tlbs[span->cpu], &context, span->accesses, span->count,
 				  &clock, &stop);
 	span->done_ps = clock.now_ps;
-	return stop == DVMI_TLB_USED_STALE ? stale(a, span, err) : 0;
+	span->stale = stop == DVMI_TLB_USED_STALE;
+	if (span->stale) {
+		span->done--;
+		span->done_ps = dvmi_tlb_stale(a->tlbs[span->cpu])->time_ps;
+	}
 }
 
 /* ---- page tables and flushes ---- */
-
-int dvmi_tlbs_change(struct dvmi_tlbs *a, uint32_t mm, uint32_t *version)
-{
-	if (!a->tables[mm] && dvmi_ptable_new(&a->tables[mm], &a->granule, 0, NULL))
-		return -DVM_ENOMEM;
-	*version = ++a->version;
-	dvmi_ptable_change(a->tables[mm], a->version);
-	return 0;
-}
 
 static uint16_t asid_of(const struct dvmi_tlbs *a, uint32_t mm)
 {
@@ -198,31 +187,31 @@ static struct dvmi_inval range_of(const struct dvmi_tlbs *a, uint32_t mm,
 	};
 }
 
-int dvmi_tlbs_complete(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_request *request,
-			 uint32_t version, uint64_t now_ps, struct dvm_error *err)
+int dvmi_tlbs_complete(struct dvmi_tlbs *a, const struct dvmi_change *change, uint64_t now_ps,
+		       struct dvm_error *err)
 {
-	struct dvmi_inval range = range_of(a, mm, request);
+	struct dvmi_inval range = range_of(a, change->mm, &change->request);
 	int ret = 0;
 
-	/* Whoever holds @mm's translations flushes them before it runs the ASID's new owner. */
-	if (a->owners[range.asid] != mm)
+	/* Whoever holds its translations flushes them before it runs the ASID's new owner. */
+	if (a->owners[range.asid] != change->mm)
 		return 0;
 	for (unsigned n = 0; n < a->sockets && !ret; n++) {
 		dvmi_tlb_log_horizon(a->logs[n], now_ps);
-		ret = dvmi_tlb_log_watch(a->logs[n], &range, version, now_ps, err);
+		ret = dvmi_tlb_log_watch_by(a->logs[n], &range, change->ps, change->cpu, now_ps,
+					    err);
 	}
 	return ret;
 }
 
-int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, uint32_t mm,
-		      const struct dvmi_request *request, uint32_t version)
+int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, const struct dvmi_change *change)
 {
 	void *p = a->deferred;
 
 	if (dvmi_grow(&p, &a->deferred_capacity, a->deferred_count + 1, sizeof(*a->deferred)))
 		return -DVM_ENOMEM;
 	a->deferred = p;
-	a->deferred[a->deferred_count++] = (struct deferred){ owner, mm, version, *request };
+	a->deferred[a->deferred_count++] = (struct deferred){ owner, *change };
 	return 0;
 }
 
@@ -236,7 +225,7 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 		struct deferred *d = &a->deferred[i];
 
 		if (d->owner == owner)
-			ret = dvmi_tlbs_complete(a, d->mm, &d->request, d->version, now_ps, err);
+			ret = dvmi_tlbs_complete(a, &d->change, now_ps, err);
 		else
 			a->deferred[kept++] = *d;
 	}
@@ -268,7 +257,7 @@ static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_
 }
 
 int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
-		    const struct dvmi_tlbi_op *op, uint64_t now_ps)
+		    const struct dvmi_tlbi_op *op, uint64_t at_ps, uint64_t now_ps)
 {
 	struct dvmi_inval v = inval_of(mm, asid, op);
 
@@ -276,7 +265,8 @@ int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asi
 		return 0;
 	/* What arrived before comes first. */
 	dvmi_tlb_settle(a->tlbs[cpu], now_ps);
-	return dvmi_tlb_apply(a->tlbs[cpu], &v);
+	return at_ps > now_ps ? dvmi_tlb_post(a->tlbs[cpu], &v, at_ps) :
+				dvmi_tlb_apply(a->tlbs[cpu], &v);
 }
 
 int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,

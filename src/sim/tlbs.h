@@ -12,9 +12,9 @@
 /*
  * Workloads that carry memory accesses: every CPU of the workload has its TLBs, simulated exactly
  * (hw/tlb.h), and the oracle judges each translation instead of sets of CPUs. A page-table change
- * gives the address space a new version; a flush that returns puts a watch on what it flushed: a
- * translation in that range, older than the change, must not be used any more. TLBs and operations
- * know ASIDs only; a watch is on the ASID that the address space has when the flush returns, and is
+ * is remembered by its time; a flush that returns puts a watch on what it flushed: a
+ * translation in that range, older than the change, must not be used any more. What is older is told
+ * by time, since CPUs run ahead of one another (run.c). TLBs and operations know ASIDs only; a watch is on the ASID that the address space has when the flush returns, and is
  * not needed when the ASID has been given to another since (kernel/asid.h).
  *
  * A broadcast takes effect on all CPUs of a socket when the last of that socket's snoops has
@@ -24,7 +24,7 @@
 struct dvmi_tlbs;
 
 int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, uint32_t mms, const struct dvmi_asids *asids,
+		    unsigned cpus, const struct dvmi_asids *asids,
 		    struct dvmi_tlbs **tlbs, struct dvm_error *err);
 void dvmi_tlbs_free(struct dvmi_tlbs *a);
 
@@ -40,25 +40,31 @@ struct dvmi_tlbs_span {
 	uint64_t now_ps, limit_ps; /* no access begins at or after the limit */
 	uint64_t done_ps;          /* out: when the last one made is over */
 	size_t done;               /* out: accesses made */
+	bool stale;                /* out: the next one uses a stale translation, at done_ps */
 };
 
-/* 0; -DVM_EUNSAFE when a stale translation was used. */
-int dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span, struct dvm_error *err);
+void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span);
+/* That use is a failure: -DVM_EUNSAFE. */
+int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct dvm_error *err);
 
-/* @mm's page tables changed: the version of the change. */
-int dvmi_tlbs_change(struct dvmi_tlbs *a, uint32_t mm, uint32_t *version);
-/* The flush of that change returned at @now_ps. */
-int dvmi_tlbs_complete(struct dvmi_tlbs *a, uint32_t mm, const struct dvmi_request *request,
-			 uint32_t version, uint64_t now_ps, struct dvm_error *err);
+/* Page tables were changed at @ps by @cpu, and the flush of @request is to make it known. */
+struct dvmi_change {
+	uint64_t ps;
+	uint32_t cpu, mm;
+	struct dvmi_request request;
+};
+
+/* That flush returned at @now_ps. */
+int dvmi_tlbs_complete(struct dvmi_tlbs *a, const struct dvmi_change *change, uint64_t now_ps,
+		       struct dvm_error *err);
 /* Completion is left to a later batch flush by @owner; and that batch flush. */
-int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, uint32_t mm,
-		      const struct dvmi_request *request, uint32_t version);
+int dvmi_tlbs_defer(struct dvmi_tlbs *a, uint32_t owner, const struct dvmi_change *change);
 int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 		      struct dvm_error *err);
 
-/* A local operation takes effect on @cpu at @now_ps. */
+/* A local operation takes effect on @cpu at @at_ps: now, or later when an IPI's handler executes it. */
 int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
-		    const struct dvmi_tlbi_op *op, uint64_t now_ps);
+		    const struct dvmi_tlbi_op *op, uint64_t at_ps, uint64_t now_ps);
 /* The tag under which a broadcast travels the fabric; -DVM_ENOMEM. Give it back if it was not issued. */
 int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
 		    uint64_t *tag);

@@ -15,7 +15,7 @@ struct paint {
 
 struct ref_pt {
 	int granule, upper;
-	uint32_t version;
+	uint64_t version;
 	struct paint *paints;
 	size_t n;
 };
@@ -72,7 +72,7 @@ void ref_pt_set(struct ref_pt *pt, uint64_t va, uint64_t pages, struct dvmi_xlat
 	pt->paints[pt->n++] = (struct paint){va, va + (pages << pt->granule), x};
 }
 
-void ref_pt_change(struct ref_pt *pt, uint32_t version)
+void ref_pt_change(struct ref_pt *pt, uint64_t version)
 {
 	pt->version = version;
 }
@@ -122,7 +122,7 @@ struct pending {
 	struct dvmi_inval inval;
 	uint64_t due;
 	int watch;
-	uint32_t version;
+	uint64_t version;
 };
 
 struct ref_tlb {
@@ -223,7 +223,7 @@ static long choose(const struct list *l, uint64_t va, int upper, uint16_t asid, 
 }
 
 static void used_stale(struct ref_tlb *t, uint64_t record, uint16_t asid, uint8_t vmid,
-		       uint32_t version, int walk, uint64_t now, struct dvmi_tlb_result *r)
+		       uint64_t version, int walk, uint64_t now, struct dvmi_tlb_result *r)
 {
 	r->flags |= DVMI_TLB_STALE;
 	t->stats.stale_uses++;
@@ -423,7 +423,7 @@ void ref_tlb_post(struct ref_tlb *t, const struct dvmi_inval *inval, uint64_t ba
 	add(t, (struct pending){*inval, base_ps + t->hop, 0, 0});
 }
 
-void ref_tlb_watch(struct ref_tlb *t, const struct dvmi_inval *range, uint32_t version,
+void ref_tlb_watch(struct ref_tlb *t, const struct dvmi_inval *range, uint64_t version,
 		   uint64_t at_ps)
 {
 	add(t, (struct pending){*range, at_ps, 1, version});

@@ -13,7 +13,7 @@ struct ref_pt;
 struct ref_pt *ref_pt_new(int granule_bits, int upper);
 void ref_pt_free(struct ref_pt *pt);
 void ref_pt_set(struct ref_pt *pt, uint64_t va, uint64_t pages, struct dvmi_xlate x);
-void ref_pt_change(struct ref_pt *pt, uint32_t version);
+void ref_pt_change(struct ref_pt *pt, uint64_t version);
 struct dvmi_xlate ref_pt_lookup(const struct ref_pt *pt, uint64_t va);
 
 struct ref_tlb;
@@ -24,7 +24,7 @@ void ref_tlb_access(struct ref_tlb *tlb, uint16_t asid, uint8_t vmid, const stru
 		    struct dvmi_tlb_result *result);
 void ref_tlb_apply(struct ref_tlb *tlb, const struct dvmi_inval *inval);
 void ref_tlb_post(struct ref_tlb *tlb, const struct dvmi_inval *inval, uint64_t base_ps);
-void ref_tlb_watch(struct ref_tlb *tlb, const struct dvmi_inval *range, uint32_t version,
+void ref_tlb_watch(struct ref_tlb *tlb, const struct dvmi_inval *range, uint64_t version,
 		   uint64_t at_ps);
 void ref_tlb_settle(struct ref_tlb *tlb, uint64_t now_ps);
 const struct dvmi_tlb_stats *ref_tlb_stats(const struct ref_tlb *tlb);

@@ -794,8 +794,8 @@ START_TEST(a_cpu_takes_at_most_64_kib)
 	g.l2_ways = 8;
 	g.walk_cache_entries = 64;
 	make(&g, 0);
-	/* 16 bytes an entry (key, stamp, version), 16 more in an L1 (match). */
-	entries = 16 * (2048 + 64 + 96) + 16 * 96;
+	/* 20 bytes an entry (key, version, stamp), 16 more in an L1 (match). */
+	entries = 20 * (2048 + 64 + 96) + 16 * 96;
 	ck_assert_uint_ge(dvmi_tlb_bytes(tlb), entries);
 	ck_assert_uint_le(dvmi_tlb_bytes(tlb), entries + 12 * K);
 	ck_assert_uint_le(dvmi_tlb_bytes(tlb), 64 * K);

@@ -159,8 +159,10 @@ static void same_result(const struct world *w, const struct dvmi_tlb_result *a,
 
 static struct dvmi_tlb_context context_of(struct world *w, unsigned space)
 {
-	return (struct dvmi_tlb_context){spaces[space].asid, spaces[space].vmid, w->lower[space],
-					 w->upper[vm_of(space)]};
+	return (struct dvmi_tlb_context){.asid = spaces[space].asid,
+					 .vmid = spaces[space].vmid,
+					 .lower = w->lower[space],
+					 .upper = w->upper[vm_of(space)]};
 }
 
 static void ref_access(struct world *w, unsigned cpu, unsigned space, uint64_t record, uint64_t now,
