@@ -76,7 +76,7 @@ struct item {
 
 #define ITEMS 2048
 static struct item items[ITEMS];
-static uint64_t plain_cpu[1024];
+static uint64_t plain_cpu[1024], plain_reach[1024];
 
 /* far: delays reach beyond anything a bounded structure could hold */
 static const struct {
@@ -121,8 +121,22 @@ static bool plain_pop(uint32_t cpus, struct dvmi_event *ev)
 	if (plain_cpu[cpu] == DVMI_NEVER)
 		return false;
 	*ev = (struct dvmi_event){plain_cpu[cpu], DVMI_EV_CPU, cpu, 0};
-	plain_cpu[cpu] = DVMI_NEVER;
+	plain_cpu[cpu] = plain_reach[cpu] = DVMI_NEVER;
 	return true;
+}
+
+/* The least of all messages and of what the other CPUs reach. */
+static uint64_t plain_felt(uint32_t cpus, uint32_t cpu)
+{
+	uint64_t felt = DVMI_NEVER;
+
+	for (unsigned i = 0; i < ITEMS; i++)
+		if (items[i].used && items[i].time_ps < felt)
+			felt = items[i].time_ps;
+	for (uint32_t c = 0; c < cpus; c++)
+		if (c != cpu && plain_reach[c] < felt)
+			felt = plain_reach[c];
+	return felt;
 }
 
 START_TEST(queue_and_plain_list_give_one_order)
@@ -134,7 +148,7 @@ START_TEST(queue_and_plain_list_give_one_order)
 
 	memset(items, 0, sizeof(items));
 	for (uint32_t c = 0; c < cpus; c++)
-		plain_cpu[c] = DVMI_NEVER;
+		plain_cpu[c] = plain_reach[c] = DVMI_NEVER;
 	dvmi_rng_init(&rng, 3, (uint64_t)_i);
 	ck_assert_int_eq(dvmi_evq_init(&q, cpus), 0);
 	for (unsigned i = 0; i < 3000; i++) {
@@ -149,8 +163,13 @@ START_TEST(queue_and_plain_list_give_one_order)
 
 			if (dvmi_rng_below(&rng, 3) == 0) {
 				who = (uint32_t)dvmi_rng_below(&rng, cpus);
-				dvmi_evq_cpu_set(&q, who, t);
-				plain_cpu[who] = t;
+				plain_cpu[who] = plain_reach[who] = t;
+				if (dvmi_rng_below(&rng, 2))
+					plain_reach[who] += dvmi_rng_below(&rng, span + 1);
+				if (plain_reach[who] == t)
+					dvmi_evq_cpu_set(&q, who, t);
+				else
+					dvmi_evq_cpu_set_reach(&q, who, t, plain_reach[who]);
 			} else {
 				ck_assert_int_eq(dvmi_evq_post(&q, t, prio, DVMI_EV_USER, who, i),
 						 0);
@@ -167,6 +186,8 @@ START_TEST(queue_and_plain_list_give_one_order)
 		ck_assert_uint_eq(a.kind, b.kind);
 		ck_assert_uint_eq(a.who, b.who);
 		ck_assert_uint_eq(a.data, b.data);
+		if (a.kind == DVMI_EV_CPU)
+			ck_assert_uint_eq(dvmi_evq_felt_ps(&q, a.who), plain_felt(cpus, a.who));
 		now = a.time_ps;
 	}
 	dvmi_evq_fini(&q);
