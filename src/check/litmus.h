@@ -13,8 +13,8 @@ enum {
 	DVMI_REG_ELR,
 	DVMI_REG_TTBR,
 	DVMI_REGS,
-	DVMI_INSNS_MAX = 64, /* per column */
-	DVMI_LABELS_MAX = 16,
+	DVMI_INSNS_MAX = 128, /* per column */
+	DVMI_LABELS_MAX = 64,
 	DVMI_NAME_MAX = 32,
 	DVMI_ATOMS_MAX = 64, /* observed registers, locations and faults */
 };
@@ -25,6 +25,7 @@ enum dvmi_op {
 	DVMI_OP_ALU, /* rd = rn alu (rm shifted, or imm) */
 	DVMI_OP_CMP,
 	DVMI_OP_LD,
+	DVMI_OP_WALK, /* a table walk in progress reads */
 	DVMI_OP_ST,
 	DVMI_OP_AMO,
 	DVMI_OP_CAS,
@@ -119,6 +120,7 @@ enum dvmi_quantifier { DVMI_EXISTS, DVMI_NOT_EXISTS, DVMI_FORALL };
 struct dvm_litmus {
 	char file[256];
 	char name[128];
+	bool erratum; /* Erratum=repeat-tlbi: broadcast TLBIs complete without writes */
 	bool skip; /* Variant=skip: a fault skips its instruction, the thread goes on */
 	struct dvmi_space space;
 	unsigned threads;
@@ -183,7 +185,7 @@ void dvmi_cond_print(struct dvmi_buf *buf, const struct dvm_litmus *test, int co
 void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsigned atom);
 
 /* ---- paths: the ways a thread can go ---- */
-#define DVMI_PATH_MAX 64
+#define DVMI_PATH_MAX 128
 #define DVMI_PATH_FAULTS 8
 struct dvmi_path {
 	unsigned length;

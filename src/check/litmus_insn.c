@@ -398,6 +398,7 @@ static const struct mnemonic {
 	{"ISB", DVMI_OP_ISB, 0, 0, F_PLAIN},
 	{"ERET", DVMI_OP_ERET, 0, 0, F_PLAIN},
 	{"LDR", DVMI_OP_LD, 0, 0, F_LD},
+	{"WALK", DVMI_OP_WALK, 0, 0, F_LDX}, /* beyond herd */
 	{"LDAR", DVMI_OP_LD, 0, DVMI_F_ACQ, F_LDX},
 	{"LDAPR", DVMI_OP_LD, 0, DVMI_F_ACQPC, F_LDX},
 	{"LDXR", DVMI_OP_LDX, 0, 0, F_LDX},

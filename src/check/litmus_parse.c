@@ -45,6 +45,12 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 			p->test->skip = true;
 		return 0;
 	}
+	if (!strncasecmp(line, "Erratum=", 8)) { /* beyond herd */
+		if (!strstr(line, "repeat-tlbi"))
+			return dvmi_lex_fail(&p->lex, "the only erratum known is repeat-tlbi");
+		p->test->erratum = true;
+		return 0;
+	}
 	if (!strncasecmp(line, "EL0=", 4)) {
 		/* EL0=P0,P1: threads that run unprivileged */
 		for (const char *c = line + 4; *c; c++)

@@ -290,6 +290,8 @@ static int set_options(struct run *r, const struct dvm_check_options *o, unsigne
 	r->prog->rules.off = o->without;
 	if (!o->dsb_domain)
 		r->prog->rules.off |= UINT64_C(1) << DVMI_R_TLBI_DOMAIN;
+	if (r->test->erratum)
+		r->prog->rules.off |= UINT64_C(1) << DVMI_R_TLBI_DRAIN_WRITE;
 	r->ex.full = o->unreduced != 0;
 	r->ex.max_states = o->max_states ? o->max_states : 50000000;
 	r->ex.max_memory_bytes =

@@ -91,7 +91,7 @@ static bool access_loc(const struct dvmi_program *prog, const struct dvmi_state 
 
 static bool explicit(const struct dvmi_ev *e)
 {
-	return e->kind == DVMI_EV_READ || e->kind == DVMI_EV_WRITE;
+	return (e->kind == DVMI_EV_READ && !e->walker) || e->kind == DVMI_EV_WRITE;
 }
 
 static uint64_t cut(uint64_t v, unsigned width)
@@ -209,14 +209,16 @@ static bool same_va_late(const struct dvmi_program *prog, const struct dvmi_stat
 	return false;
 }
 
-/* The access or fault of the walk at @ev. */
+#define KINDS(a, b) (1u << (a) | 1u << (b))
+
+/* Is what the walk at @ev was for done, as far as it is of one of these kinds? */
 static bool used_up(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
-		    unsigned ev)
+		    unsigned ev, unsigned kinds)
 {
 	const struct dvmi_pe *p = &prog->pe[pe];
 
 	for (unsigned l = ev + 1; l < p->events && p->ev[l].insn == p->ev[ev].insn; l++)
-		if ((explicit(&p->ev[l]) || p->ev[l].kind == DVMI_EV_FAULT) && !done(st, pe, l))
+		if ((kinds >> p->ev[l].kind & 1) && !done(st, pe, l))
 			return false;
 	return true;
 }
@@ -230,19 +232,33 @@ static bool same_va_pending(const struct dvmi_program *prog, const struct dvmi_s
 	return false;
 }
 
-/* TLBI-ob: what must have happened elsewhere before a DSB completes TLBI @t. */
-static bool drained(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t)
+/*
+ * TLBI-ob: what must have happened elsewhere before DSB @dsb completes TLBI @t. With the erratum
+ * (tlbi-drain-write off) writes are left to a DSB that completes a later broadcast TLBI as well.
+ */
+static bool drained(const struct dvmi_program *prog, const struct dvmi_state *st,
+		    const struct dvmi_ev *dsb, unsigned t)
 {
-	if (!done(st, prog->tlbi[t].pe, prog->tlbi[t].ev) || tlbi_complete(prog, st, t))
+	bool writes = on(prog, DVMI_R_TLBI_DRAIN_WRITE) || (dsb->repeats >> t & 1);
+	unsigned kinds = KINDS(DVMI_EV_READ, DVMI_EV_FAULT);
+
+	if (!done(st, prog->tlbi[t].pe, prog->tlbi[t].ev))
 		return true;
+	if (tlbi_complete(prog, st, t)) {
+		if (!(dsb->repeats >> t & 1) || on(prog, DVMI_R_TLBI_DRAIN_WRITE))
+			return true;
+		kinds = 0;
+	}
+	if (writes)
+		kinds |= 1u << DVMI_EV_WRITE;
 	for (unsigned w = 0; w < prog->walks; w++) {
 		const struct dvmi_ref *r = &prog->walk[w];
 
 		if (r->pe == prog->tlbi[t].pe || !stale_for(prog, st, w, t))
 			continue;
-		if (on(prog, DVMI_R_TLBI_DRAIN) && !used_up(prog, st, r->pe, r->ev))
+		if (on(prog, DVMI_R_TLBI_DRAIN) && !used_up(prog, st, r->pe, r->ev, kinds))
 			return false;
-		if (same_va_pending(prog, st, r->pe, r->ev))
+		if (!tlbi_complete(prog, st, t) && same_va_pending(prog, st, r->pe, r->ev))
 			return false;
 	}
 	return true;
@@ -429,9 +445,9 @@ static unsigned step_read(const struct dvmi_program *prog, const struct dvmi_sta
 	uint8_t src;
 
 	if (!access_loc(prog, st, pe, e, &loc) || loc == DVMI_LOC_NONE ||
-	    breaks_rr(prog, st, pe, ev, loc))
+	    (!e->walker && breaks_rr(prog, st, pe, ev, loc)))
 		return 0;
-	own = own_write(prog, st, pe, ev, loc);
+	own = e->walker ? NULL : own_write(prog, st, pe, ev, loc);
 	if (own && !done(st, pe, (unsigned)(own - prog->pe[pe].ev))) {
 		bool waits = (e->flags & (DVMI_F_ACQ | DVMI_F_ACQPC)) &&
 			     (own->flags & DVMI_F_RMW) && on(prog, DVMI_R_RMW_FORWARD) &&
@@ -489,7 +505,7 @@ static bool read_pending(const struct dvmi_program *prog, const struct dvmi_stat
 		for (unsigned l = 0; q != pe && l < p->events; l++) {
 			const struct dvmi_ev *e = &p->ev[l];
 
-			if (e->kind != DVMI_EV_READ)
+			if (e->kind != DVMI_EV_READ || e->walker)
 				continue;
 			if (!done(st, q, l)) {
 				if (access_loc(prog, st, q, e, &other) && other == loc)
@@ -557,7 +573,7 @@ static unsigned step_plain(const struct dvmi_program *prog, const struct dvmi_st
 
 	if (e->kind == DVMI_EV_DSB)
 		for (unsigned t = 0; t < prog->tlbis; t++)
-			if ((e->completes >> t & 1) && !drained(prog, st, t))
+			if ((e->completes >> t & 1) && !drained(prog, st, e, t))
 				return 0;
 	next = *st;
 	finish(&next, pe, ev);

@@ -77,6 +77,7 @@ struct dvmi_ev {
 	uint8_t domain;	     /* enum dvmi_domain; of a TLBI: NSH is local, ISH and up broadcast */
 	uint8_t what;	     /* enum dvmi_tlbi_what */
 	uint8_t range;	     /* TLBI of the range form */
+	uint8_t walker;	     /* walk or read of a table walk in progress: no instruction's access */
 	uint16_t asid;	     /* context of a walk */
 	uint16_t addr, data; /* nodes */
 	uint64_t addr_reads; /* reads this event's address depends on */
@@ -86,6 +87,8 @@ struct dvmi_ev {
 	uint64_t pred;	  /* events of this PE that come before it: filled by dvmi_rules_apply() */
 	uint64_t touches; /* location classes it may read or write */
 	uint64_t completes; /* of a DSB: TLBIs (by id) that it completes */
+	/* Of a DSB: completed TLBIs after which another broadcast TLBI was completed (erratum). */
+	uint64_t repeats;
 };
 
 /* Values: a node is a constant, what a read returned, or an operation on nodes. */

@@ -191,6 +191,29 @@ static bool completes(const struct dvmi_program *prog, const struct dvmi_ev *dsb
 	return !dvmi_rule_on(&prog->rules, DVMI_R_TLBI_DOMAIN) || dsb->domain >= tlbi->domain;
 }
 
+/* TLBIs that DSB @i completes for the second time, after one more broadcast TLBI in between. */
+static uint64_t repeats(const struct dvmi_program *prog, unsigned p, unsigned i)
+{
+	const struct dvmi_pe *pe = &prog->pe[p];
+	uint64_t set = 0;
+
+	for (unsigned t = 0; t < prog->tlbis; t++) {
+		bool once = false;
+
+		if (!(pe->ev[i].completes >> t & 1))
+			continue;
+		for (unsigned k = prog->tlbi[t].ev + 1u; k < i; k++) {
+			const struct dvmi_ev *e = &pe->ev[k];
+
+			once |= e->kind == DVMI_EV_DSB && (e->completes >> t & 1);
+			if (once && e->kind == DVMI_EV_TLBI && e->domain != DVMI_DOMAIN_NSH &&
+			    (pe->ev[i].completes >> e->id & 1))
+				set |= UINT64_C(1) << t;
+		}
+	}
+	return set;
+}
+
 void dvmi_program_prepare(struct dvmi_program *prog)
 {
 	for (unsigned p = 0; p < prog->pes; p++) {
@@ -208,6 +231,7 @@ void dvmi_program_prepare(struct dvmi_program *prog)
 					e->completes |= UINT64_C(1) << t;
 					prog->completed_by[t] |= UINT64_C(1) << i;
 				}
+			e->repeats = repeats(prog, p, i);
 		}
 	}
 }
@@ -263,7 +287,7 @@ static bool touched_later(const struct dvmi_program *prog, const struct dvmi_sta
 			const struct dvmi_ev *e = &prog->pe[p].ev[i];
 
 			if ((st->done[p] >> i & 1) || !(kinds >> e->kind & 1) ||
-			    (p == pe && (i == ev || (i > ev && !own_later))))
+			    (p == pe && (i == ev || (i > ev && !own_later && !e->walker))))
 				continue;
 			if (e->touches & classes)
 				return true;
@@ -302,11 +326,11 @@ bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st
 	case DVMI_EV_WALK:
 		/* No store to the descriptor is to come, except own later ones (walk-write). */
 		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,
-				      !dvmi_rule_on(&prog->rules, DVMI_R_WALK_WRITE));
+				      e->walker || !dvmi_rule_on(&prog->rules, DVMI_R_WALK_WRITE));
 	case DVMI_EV_READ:
 		/* No write to the location is to come, except own later ones (coherence). */
 		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,
-				      !dvmi_rule_on(&prog->rules, DVMI_R_COHERENCE_WRITE));
+				      e->walker || !dvmi_rule_on(&prog->rules, DVMI_R_COHERENCE_WRITE));
 	case DVMI_EV_WRITE:
 		/* Nobody else will see it; own later reads return it now or then (coWR). */
 		return !(e->touches & ALL_DESCS) &&

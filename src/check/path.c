@@ -55,7 +55,7 @@ static bool computes_descriptors(const struct dvmi_thread *t)
 		changed = false;
 		for (unsigned i = 0; i < t->insns; i++) {
 			const struct dvmi_insn *in = &t->insn[i];
-			bool from_load = in->op == DVMI_OP_LD || in->op == DVMI_OP_LDX ||
+			bool from_load = in->op == DVMI_OP_LD || in->op == DVMI_OP_WALK || in->op == DVMI_OP_LDX ||
 					 in->op == DVMI_OP_AMO || in->op == DVMI_OP_CAS;
 			uint8_t rd = in->op == DVMI_OP_CAS ? in->rs : in->rd;
 			bool operand = (in->rn < DVMI_REGS && (may[in->rn] || made[in->rn])) ||
@@ -127,7 +127,7 @@ static void find_outcomes(struct walker *w, unsigned thread)
 static uint8_t outcomes_of(const struct walker *w, const struct dvmi_insn *in,
 			   const struct known *k)
 {
-	bool write = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX;
+	bool write = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX && in->op != DVMI_OP_WALK;
 	const uint8_t *table = write ? w->outcomes_page_w : w->outcomes_page;
 	uint8_t all = 1u << DVMI_OUT_OK;
 
@@ -294,6 +294,7 @@ static int instruction(struct walker *w, unsigned pc, const struct known *k)
 		target = (unsigned)w->t->label[in->target].at;
 		rc = take(w, pc, DVMI_OUT_OK, true, target, k);
 		return rc ? rc : take(w, pc, DVMI_OUT_OK, false, pc + 1, k);
+	case DVMI_OP_WALK: /* it reads, or there is no such walk */
 	case DVMI_OP_CSEL:
 	case DVMI_OP_MSR:
 		/* CSEL: either value. MSR TTBR0: in force at once, or from the next CSE. */

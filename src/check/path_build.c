@@ -274,7 +274,7 @@ static void compare_and_swap(struct builder *b, const struct dvmi_insn *in, uint
 
 static void access(struct builder *b, const struct dvmi_insn *in, const struct dvmi_path_step *s)
 {
-	bool stores = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX;
+	bool stores = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX && in->op != DVMI_OP_WALK;
 	uint16_t addr = get(b, in->rn), value;
 	uint8_t pair;
 
@@ -294,6 +294,12 @@ static void access(struct builder *b, const struct dvmi_insn *in, const struct d
 		return;
 	}
 	switch (in->op) {
+	case DVMI_OP_WALK:
+		read(b, in, pair, addr, 0, &value)->walker = true;
+		if (pair != DVMI_NONE)
+			b->pe->ev[pair].walker = true;
+		put(b, in->rd, value);
+		break;
 	case DVMI_OP_LD:
 	case DVMI_OP_LDX:
 		b->monitor = index_of(b, read(b, in, pair, addr, in->flags, &value));
@@ -400,6 +406,11 @@ static int build_step(struct builder *b, const struct dvmi_path_step *s)
 	uint16_t x;
 
 	switch (in->op) {
+	case DVMI_OP_WALK:
+		if (!s->taken)
+			break;
+		access(b, in, s);
+		break;
 	case DVMI_OP_LD:
 	case DVMI_OP_ST:
 	case DVMI_OP_AMO:

@@ -18,9 +18,15 @@ static bool is(const struct dvmi_ev *e, enum dvmi_ev_kind kind)
 	return e->kind == kind;
 }
 
+/* What the table walker reads on its way is no explicit access. */
 static bool explicit(const struct dvmi_ev *e)
 {
-	return is(e, DVMI_EV_READ) || is(e, DVMI_EV_WRITE);
+	return (is(e, DVMI_EV_READ) && !e->walker) || is(e, DVMI_EV_WRITE);
+}
+
+static bool walk(const struct dvmi_ev *e)
+{
+	return is(e, DVMI_EV_WALK) || (is(e, DVMI_EV_READ) && e->walker);
 }
 
 static bool access_or_fault(const struct dvmi_ev *e)
@@ -35,19 +41,19 @@ static bool barrier(const struct dvmi_ev *e, enum dvmi_ev_kind kind, enum dvmi_b
 
 static bool read_ret(const struct dvmi_ev *e)
 {
-	return is(e, DVMI_EV_READ) && !(e->flags & DVMI_F_NORET);
+	return is(e, DVMI_EV_READ) && !e->walker && !(e->flags & DVMI_F_NORET);
 }
 
 /* Everything after a DSB except walks; a CSE is left to its own rule. */
 static bool after_dsb(const struct dvmi_ev *e)
 {
-	return !is(e, DVMI_EV_WALK) && !is(e, DVMI_EV_CSE);
+	return !walk(e) && !is(e, DVMI_EV_CSE);
 }
 
 static bool dsb_full(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	if (barrier(b, DVMI_EV_DSB, DVMI_BARRIER_FULL))
-		return explicit(a) || is(a, DVMI_EV_WALK) || is(a, DVMI_EV_TLBI);
+		return explicit(a) || (is(a, DVMI_EV_WALK) && !a->walker) || is(a, DVMI_EV_TLBI);
 	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_FULL) && after_dsb(b);
 }
 
@@ -68,12 +74,18 @@ static bool dsb_st(const struct dvmi_ev *a, const struct dvmi_ev *b)
 
 static bool dsb_st_read(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && is(b, DVMI_EV_READ);
+	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && is(b, DVMI_EV_READ) && !b->walker;
 }
 
 static bool dsb_walk(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return is(a, DVMI_EV_DSB) && is(b, DVMI_EV_WALK);
+	return is(a, DVMI_EV_DSB) && walk(b);
+}
+
+/* A walk in progress, and what it still has to read. */
+static bool dsb_walker(const struct dvmi_ev *a, const struct dvmi_ev *b)
+{
+	return barrier(b, DVMI_EV_DSB, DVMI_BARRIER_FULL) && walk(a) && a->walker;
 }
 
 static bool cse_dsb(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -83,7 +95,7 @@ static bool cse_dsb(const struct dvmi_ev *a, const struct dvmi_ev *b)
 
 static bool cse_walk(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return is(a, DVMI_EV_WALK) && is(b, DVMI_EV_CSE);
+	return is(a, DVMI_EV_WALK) && !a->walker && is(b, DVMI_EV_CSE);
 }
 
 static bool cse_later(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -140,7 +152,7 @@ static bool amo_full(const struct dvmi_ev *a, const struct dvmi_ev *b)
 
 static bool walk_write(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return is(a, DVMI_EV_WALK) && is(b, DVMI_EV_WRITE);
+	return is(a, DVMI_EV_WALK) && !a->walker && is(b, DVMI_EV_WRITE);
 }
 
 static bool ets_fault(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -181,6 +193,11 @@ static const struct rule_info rules[DVMI_RULES] = {
 				dsb_st_read, false},
 	[DVMI_R_DSB_WALK] = {"dsb-walk", "DSB-ob, FEAT_ETS2",
 			     "with FEAT_ETS2 a DSB also orders later walks", dsb_walk, true},
+	[DVMI_R_DSB_WALKER] =
+		{"dsb-walker", "DSB-ob, implicit memory events; 20200401003203.GA12536@redhat.com",
+		 "a full DSB waits for table walks in progress, which nothing else does: neither a "
+		 "context synchronisation event nor a DMB",
+		 dsb_walker, false},
 	[DVMI_R_CSE_DSB] = {"cse-dsb", "IFB-ob",
 			    "a context synchronisation event waits for earlier DSBs", cse_dsb,
 			    false},
@@ -295,6 +312,11 @@ static const struct rule_info rules[DVMI_RULES] = {
 		{"tlbi-drain", "TLBI-ob: tr-ib^-1; TTD-read-ordered-before & ext",
 		 "completion waits for accesses and faults of other PEs that used what the TLBI "
 		 "removes",
+		 NULL, false},
+	[DVMI_R_TLBI_DRAIN_WRITE] =
+		{"tlbi-drain-write", "TLBI-ob; not so with erratum 4118414 (Linux cfd391e74134)",
+		 "the first completion of a broadcast TLBI waits for writes too; on parts with the "
+		 "erratum only that of a second broadcast TLBI does",
 		 NULL, false},
 	[DVMI_R_TLBI_SAME_VA] =
 		{"tlbi-same-va", "TLBI-ob, same address",

@@ -21,6 +21,9 @@ static const char *const random_pool[] = {
 	"STR X15,[X13]",    "LDR W%u,[X10]",
 	"CAS W4,W2,[X11]",  "TLBI VAE1IS,X12",
 	"LDR W4,[X11]",	    "STR X14,[X13]",
+	/* two ASIDs; walks in progress; what an IPI is made of: a release, an acquire, an ISB */
+	"MSR TTBR0_EL1,X16", "TLBI ASIDE1IS,X16",
+	"WALK X%u,[X10]",    "LDAR W4,[X11]",
 };
 
 /* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3
@@ -37,8 +40,8 @@ static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text
 	for (unsigned t = 0; t < threads; t++)
 		n += (size_t)snprintf(text + n, size - n,
 				      "%u:X10=x; %u:X11=y; %u:X13=PTE(x); %u:X1=1; %u:X2=2; "
-				      "%u:X12=%u; %u:X14=(oa:PA(x),valid:0); %u:X15=(oa:PA(z));\n",
-				      t, t, t, t, t, t, 1 << 24, t, t);
+				      "%u:X12=%u; %u:X16=0x0001000000000000; %u:X14=(oa:PA(x),valid:0); %u:X15=(oa:PA(z));\n",
+				      t, t, t, t, t, t, 1 << 24, t, t, t);
 	n += (size_t)snprintf(text + n, size - n, "}\n");
 	for (unsigned t = 0; t < threads; t++)
 		n += (size_t)snprintf(text + n, size - n, "%s P%u ", t ? "|" : "", t);

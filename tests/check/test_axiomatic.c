@@ -635,13 +635,15 @@ START_TEST(the_machine_finds_what_the_axioms_allow)
 
 		dvmi_rng_init(&rng, 2, i);
 		random_litmus(&rng, 3, text, sizeof(text));
+		if (strstr(text, "WALK")) /* the axioms know accesses of instructions only */
+			continue;
 		if (dvm_litmus_parse("random", text, strlen(text), &test, &err))
 			ck_abort_msg("%s in\n%s", err.text, text);
 		all_paths(test, prog, (int)dvmi_rng_below(&rng, 2), text);
 		dvm_litmus_free(test);
 	}
 	free(prog);
-	ck_assert_uint_gt(total.compared, programs / 2);
+	ck_assert_uint_gt(total.compared, programs / 4);
 	report();
 }
 END_TEST
