@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
-#include <dvmsim/scenario.h>
+#include <dvmsim/witness.h>
 
 #include <cjson/cJSON.h>
 
@@ -24,10 +24,16 @@ static const struct cli_option options[] = {
 	{"max-memory", 0, "MIB", "Stop a test when its states fill MIB mebibytes; default 1024.",
 	 false},
 	{"timeout", 0, "SECONDS", "Stop a scenario after SECONDS.", false},
+	{"witness", 0, "WHICH",
+	 "Steps of the shortest stale use: short (the default: one for each UNSAFE scenario), all "
+	 "(one for each UNSAFE test), none.",
+	 false},
 	{"markdown", 0, NULL, "Print the verdicts as the table of docs/strategies.md.", false},
 	{"json", 'j', NULL, "Print one JSON document.", false},
 	{NULL, 0, NULL, NULL, false},
 };
+
+enum witness { WITNESS_SHORT, WITNESS_ALL, WITNESS_NONE };
 
 enum { READING_CAT, READING_PROSE, READINGS };
 static const char *const reading_names[READINGS] = {"cat", "prose"};
@@ -37,6 +43,7 @@ struct check {
 	struct cli_clock clock; /* of the scenario under way */
 	const char *emit;
 	bool markdown;
+	enum witness witness;
 	cJSON *json;
 	bool scenario[32], reading[READINGS];
 	bool unsafe, unknown;
@@ -59,6 +66,18 @@ static int choose_scenario(struct check *c, const char *name)
 	return cli_usage("--scenario: no scenario '%s'; dvmsim check --help lists them", name);
 }
 
+static int choose_witness(struct check *c, const char *which)
+{
+	static const char *const names[] = {"short", "all", "none"};
+
+	for (int i = WITNESS_SHORT; i <= WITNESS_NONE; i++)
+		if (!which || !strcmp(which, names[i])) {
+			c->witness = (enum witness)i;
+			return CLI_OK;
+		}
+	return cli_usage("--witness: '%s' is none of short, all, none", which);
+}
+
 static int read_options(const struct cli_args *args, struct check *c)
 {
 	unsigned long long states = 0, memory = 0, seconds = 0;
@@ -75,7 +94,8 @@ static int read_options(const struct cli_args *args, struct check *c)
 		c->reading[i] = !strcmp(reading, "all") || !strcmp(reading, reading_names[i]);
 	if (!c->reading[READING_CAT] && !c->reading[READING_PROSE])
 		return cli_usage("--reading: '%s' is none of cat, prose, all", reading);
-	if (!cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
+	if (choose_witness(c, cli_value(args, "witness")) ||
+	    !cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
 	    !cli_number(args, "max-memory", 1, 1ULL << 20, &memory) ||
 	    !cli_number(args, "timeout", 1, 1000000, &seconds))
 		return CLI_USAGE;
@@ -114,10 +134,90 @@ static int emit(const struct check *c, const char *strategy, const struct dvm_sc
 	return CLI_OK;
 }
 
+/* ---- witnesses ---- */
+
+/* The test whose witness is shown for a scenario: the one with the fewest steps, the first of these. */
+static size_t shortest(const struct dvm_scenario_result *res)
+{
+	size_t best = dvm_scenario_tests(res);
+	unsigned steps = 0;
+
+	for (size_t i = 0; i < dvm_scenario_tests(res); i++) {
+		struct dvm_witness *w;
+
+		if (dvm_scenario_test_verdict(res, i) != DVM_SCENARIO_UNSAFE ||
+		    dvm_scenario_witness(res, i, &w, NULL))
+			continue;
+		if (best == dvm_scenario_tests(res) || dvm_witness_steps(w) < steps) {
+			best = i;
+			steps = dvm_witness_steps(w);
+		}
+		dvm_witness_free(w);
+	}
+	return best;
+}
+
+static int print_witness(const struct dvm_scenario_result *res, size_t test)
+{
+	struct dvm_witness *w;
+	struct dvm_error err;
+	char *text;
+	int rc;
+
+	rc = dvm_scenario_witness(res, test, &w, &err);
+	if (rc == -DVM_EBUDGET) {
+		printf("\n%s: a limit ended the search for the shortest steps\n",
+		       dvm_scenario_test_name(res, test));
+		return CLI_OK;
+	}
+	if (rc)
+		return cli_fail(&err);
+	rc = dvm_witness_text(w, &text);
+	dvm_witness_free(w);
+	if (rc)
+		return cli_usage("out of memory");
+	printf("\nWitness: %s\n%s.\n\n%s\n", dvm_scenario_test_name(res, test),
+	       dvm_scenario_test_what(res, test), text);
+	dvm_free(text);
+	return CLI_OK;
+}
+
+static int print_witnesses(const struct check *c, const struct dvm_scenario_result *res)
+{
+	int rc = CLI_OK;
+
+	if (c->witness == WITNESS_SHORT) {
+		size_t test = shortest(res);
+
+		return test < dvm_scenario_tests(res) ? print_witness(res, test) : CLI_OK;
+	}
+	for (size_t i = 0; i < dvm_scenario_tests(res) && !rc; i++)
+		if (c->witness == WITNESS_ALL &&
+		    dvm_scenario_test_verdict(res, i) == DVM_SCENARIO_UNSAFE)
+			rc = print_witness(res, i);
+	return rc;
+}
+
+/* Without a witness within the limits there is none in the document. */
+static void add_witness(cJSON *o, const struct dvm_scenario_result *res, size_t test)
+{
+	struct dvm_witness *w;
+	char *json;
+
+	if (dvm_scenario_witness(res, test, &w, NULL))
+		return;
+	if (!dvm_witness_json(w, &json)) {
+		cJSON_AddItemToObject(o, "witness", cJSON_Parse(json));
+		dvm_free(json);
+	}
+	dvm_witness_free(w);
+}
+
 static void add_json(const struct check *c, const char *strategy, unsigned scenario, int reading,
 		     const struct dvm_scenario_result *res, double seconds)
 {
 	cJSON *o = cJSON_CreateObject(), *tests = cJSON_CreateArray();
+	size_t best = c->witness == WITNESS_SHORT ? shortest(res) : 0;
 
 	cJSON_AddStringToObject(o, "strategy", strategy);
 	cJSON_AddStringToObject(o, "scenario", dvm_scenario_name(scenario));
@@ -133,6 +233,8 @@ static void add_json(const struct check *c, const char *strategy, unsigned scena
 		cJSON_AddStringToObject(
 			t, "verdict", dvm_scenario_verdict_name(dvm_scenario_test_verdict(res, i)));
 		cJSON_AddStringToObject(t, "why", dvm_scenario_test_why(res, i));
+		if (c->witness == WITNESS_ALL || (c->witness == WITNESS_SHORT && i == best))
+			add_witness(t, res, i);
 		cJSON_AddItemToArray(tests, t);
 	}
 	cJSON_AddItemToObject(o, "tests", tests);
@@ -176,6 +278,8 @@ static int one_scenario(struct check *c, const struct dvm_strategy *s, unsigned 
 		add_json(c, dvm_strategy_name(s), scenario, reading, res, seconds);
 	else if (!c->markdown)
 		print_row(dvm_strategy_name(s), scenario, reading, res, seconds);
+	if (!c->json && !c->markdown && !rc)
+		rc = print_witnesses(c, res);
 	dvm_scenario_free(res);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
-#include <dvmsim/check.h>
+#include <dvmsim/witness.h>
 
 #include <cjson/cJSON.h>
 
@@ -22,6 +22,9 @@ static const struct cli_option options[] = {
 	{"max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false},
 	{"max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 1024.", false},
 	{"timeout", 0, "SECONDS", "Stop a test after SECONDS.", false},
+	{"witness", 0, NULL,
+	 "Show the steps of the shortest execution that the condition asks for, if there is one.",
+	 false},
 	{"json", 'j', NULL, "Print one JSON document.", false},
 	{NULL, 0, NULL, NULL, false},
 };
@@ -98,8 +101,34 @@ static int print_text(const struct dvm_litmus *test, const struct dvm_litmus_res
 	return CLI_OK;
 }
 
+/* The witness as text, or into the test's JSON object; none is no error. */
+static int show_witness(const struct dvm_litmus *test, const struct dvm_check_options *o,
+			cJSON *json)
+{
+	struct dvm_witness *w;
+	struct dvm_error err;
+	char *text;
+	int rc = dvm_litmus_witness(test, o, &w, &err);
+
+	if (rc == -DVM_ENOENT || rc == -DVM_EBUDGET)
+		return CLI_OK;
+	if (rc)
+		return cli_fail(&err);
+	rc = json ? dvm_witness_json(w, &text) : dvm_witness_text(w, &text);
+	dvm_witness_free(w);
+	if (rc)
+		return cli_usage("out of memory");
+	if (json)
+		cJSON_AddItemToObject(cJSON_GetArrayItem(json, cJSON_GetArraySize(json) - 1),
+				      "witness", cJSON_Parse(text));
+	else
+		printf("Witness %s\n%s\n", dvm_litmus_name(test), text);
+	dvm_free(text);
+	return CLI_OK;
+}
+
 static int one_test(const char *file, const struct dvm_check_options *o, struct cli_clock *clock,
-		    cJSON *json)
+		    bool witness, cJSON *json)
 {
 	struct dvm_litmus_result *res;
 	struct dvm_litmus *test;
@@ -121,6 +150,8 @@ static int one_test(const char *file, const struct dvm_check_options *o, struct 
 	} else {
 		rc = print_text(test, res, seconds);
 	}
+	if (rc == CLI_OK && witness)
+		rc = show_witness(test, o, json);
 	if (rc == CLI_OK && dvm_litmus_verdict(res) == DVM_CHECK_INCONCLUSIVE)
 		rc = CLI_PARTIAL;
 	dvm_litmus_result_free(res);
@@ -160,7 +191,7 @@ static int run(const struct cli_args *args)
 	if (cli_flag(args, "json"))
 		json = cJSON_CreateArray();
 	for (size_t i = 0; i < args->count; i++) {
-		int one = one_test(args->operands[i], &o, &clock, json);
+		int one = one_test(args->operands[i], &o, &clock, cli_flag(args, "witness"), json);
 
 		/* Bad input is reported, the other tests still run. */
 		if (one > rc || one == CLI_USAGE)

@@ -62,6 +62,7 @@ struct dvmi_insn {
 	int64_t imm;
 	uint16_t target; /* label number */
 	uint16_t line;
+	char text[44]; /* as it was written, cut if longer */
 };
 
 struct dvmi_label {

@@ -565,6 +565,24 @@ static int define_label(struct dvmi_litmus_parser *p, struct dvmi_thread *t, con
 	return 0;
 }
 
+/* Keep what an instruction looks like, blanks made single. */
+static void keep_text(struct dvmi_insn *in, const char *from, const char *end)
+{
+	size_t n = 0;
+
+	for (; from < end && n + 1 < sizeof(in->text); from++) {
+		bool blank = *from == ' ' || *from == '\t' || *from == '\n' || *from == '\r';
+
+		if (!blank)
+			in->text[n++] = *from;
+		else if (n && in->text[n - 1] != ' ')
+			in->text[n++] = ' ';
+	}
+	while (n && in->text[n - 1] == ' ')
+		n--;
+	in->text[n] = 0;
+}
+
 int dvmi_litmus_cell(struct dvmi_litmus_parser *p, struct dvmi_thread *t)
 {
 	for (;;) {
@@ -574,8 +592,12 @@ int dvmi_litmus_cell(struct dvmi_litmus_parser *p, struct dvmi_thread *t)
 
 		if (!dvmi_lex_word(&p->lex, word, sizeof(word), false))
 			return 0;
-		if (dvmi_lex_peek(&p->lex) != ':')
-			return instruction(p, t, word, &at);
+		if (dvmi_lex_peek(&p->lex) != ':') {
+			rc = instruction(p, t, word, &at);
+			if (!rc)
+				keep_text(&t->insn[t->insns - 1], at.p, p->lex.p);
+			return rc;
+		}
 		(void)dvmi_lex_eat(&p->lex, ":");
 		rc = define_label(p, t, word);
 		if (rc)

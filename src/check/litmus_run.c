@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "check/litmus.h"
+#include "check/run.h"
 
 #include "base/mem.h"
-#include "check/explore.h"
-
-#include <dvmsim/check.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -30,18 +27,13 @@ struct dvm_litmus_result {
 };
 
 struct run {
-	const struct dvm_litmus *test;
+	struct dvmi_run r;
 	struct dvm_litmus_result *res;
-	struct dvmi_program *prog;
-	struct dvmi_paths paths[DVMI_PES_MAX];
-	struct dvmi_built built[DVMI_PES_MAX];
-	struct dvmi_explorer ex;
-	struct dvm_error *err;
 };
 
 /* ---- one final state ---- */
 
-static bool fault_shown(const struct run *r, const struct dvmi_state *st, const struct dvmi_atom *a,
+static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st, const struct dvmi_atom *a,
 			uint64_t *kind)
 {
 	const struct dvmi_built *b = &r->built[a->thread];
@@ -66,7 +58,7 @@ static bool fault_shown(const struct run *r, const struct dvmi_state *st, const 
 	return false;
 }
 
-static void show(const struct run *r, const struct dvmi_state *st, uint64_t *shown)
+void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st, uint64_t *shown)
 {
 	for (unsigned i = 0; i < r->test->atoms; i++) {
 		const struct dvmi_atom *a = &r->test->atom[i];
@@ -86,13 +78,13 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 	struct run *r = arg;
 	struct dvm_litmus_result *res = r->res;
 	uint64_t shown[DVMI_ATOMS_MAX];
-	size_t size = r->test->atoms * sizeof(shown[0]), i = 0;
+	size_t size = r->r.test->atoms * sizeof(shown[0]), i = 0;
 
 	(void)prog;
-	show(r, st, shown);
-	if (r->test->filter >= 0 && !dvmi_cond_holds(r->test, r->test->filter, shown))
+	dvmi_run_show(&r->r, st, shown);
+	if (r->r.test->filter >= 0 && !dvmi_cond_holds(r->r.test, r->r.test->filter, shown))
 		return 0;
-	if (dvmi_cond_holds(r->test, r->test->root, shown))
+	if (dvmi_cond_holds(r->r.test, r->r.test->root, shown))
 		res->positive++;
 	else
 		res->negative++;
@@ -119,27 +111,22 @@ static void empty_program(struct dvmi_program *prog)
 	memset(prog->completed_by, 0, sizeof(prog->completed_by));
 }
 
-static int run_one(struct run *r, const size_t *choice)
+int dvmi_run_build(struct dvmi_run *r, const size_t *choice)
 {
-	int rc;
-
 	empty_program(r->prog);
 	for (unsigned t = 0; t < r->test->threads; t++) {
-		rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
-				     &r->built[t], r->err);
+		int rc = dvmi_path_build(r->test, t, &r->paths[t].path[choice[t]], r->prog,
+					 &r->built[t], r->err);
 
 		if (rc)
-			return rc > 0 ? 0 : rc;
+			return rc;
 	}
 	dvmi_program_prepare(r->prog);
-	rc = dvmi_explore(&r->ex, r->prog);
-	if (dvmi_visited_memory(&r->ex.visited) > r->res->memory)
-		r->res->memory = dvmi_visited_memory(&r->ex.visited);
-	return rc;
+	return 0;
 }
 
 /* Drop paths that contradict themselves whatever the other threads do. */
-static int sift(struct run *r, unsigned t)
+static int sift(struct dvmi_run *r, unsigned t)
 {
 	struct dvmi_paths *p = &r->paths[t];
 	size_t kept = 0;
@@ -160,7 +147,7 @@ static int sift(struct run *r, unsigned t)
 
 #define COMBINATIONS_MAX 4000000
 
-static int count_combinations(struct run *r)
+static int count_combinations(struct dvmi_run *r)
 {
 	uint64_t n = 1;
 
@@ -175,26 +162,44 @@ static int count_combinations(struct run *r)
 	return 0;
 }
 
-static int run_all(struct run *r)
+bool dvmi_run_first(const struct dvmi_run *r, size_t *choice)
 {
-	size_t choice[DVMI_PES_MAX] = {0};
-	unsigned t;
-	int rc = count_combinations(r);
-
-	for (t = 0; t < r->test->threads && !rc; t++)
+	for (unsigned t = 0; t < r->test->threads; t++) {
+		choice[t] = 0;
 		if (!r->paths[t].count)
-			return 0;
-	while (!rc) {
-		rc = run_one(r, choice);
-		for (t = 0; t < r->test->threads; t++) {
-			if (++choice[t] < r->paths[t].count)
-				break;
-			choice[t] = 0;
-		}
-		if (t == r->test->threads)
-			break;
+			return false;
 	}
-	return rc;
+	return true;
+}
+
+bool dvmi_run_next(const struct dvmi_run *r, size_t *choice)
+{
+	for (unsigned t = 0; t < r->test->threads; t++) {
+		if (++choice[t] < r->paths[t].count)
+			return true;
+		choice[t] = 0;
+	}
+	return false;
+}
+
+static int run_all(struct run *run)
+{
+	struct dvmi_run *r = &run->r;
+	size_t choice[DVMI_PES_MAX] = {0};
+	bool more = dvmi_run_first(r, choice);
+
+	while (more) {
+		int rc = dvmi_run_build(r, choice);
+
+		if (!rc)
+			rc = dvmi_explore(&r->ex, r->prog);
+		if (dvmi_visited_memory(&r->ex.visited) > run->res->memory)
+			run->res->memory = dvmi_visited_memory(&r->ex.visited);
+		if (rc < 0)
+			return rc;
+		more = dvmi_run_next(r, choice);
+	}
+	return 0;
 }
 
 /* ---- the result as lines ---- */
@@ -268,16 +273,16 @@ static int finish(struct run *r)
 	int rc = 0;
 
 	for (size_t i = 0; i < res->outcomes && !rc; i++)
-		rc = make_line(r->test, &res->outcome[i]);
+		rc = make_line(r->r.test, &res->outcome[i]);
 	if (rc)
 		return rc;
 	if (res->outcomes)
 		qsort(res->outcome, res->outcomes, sizeof(*res->outcome), by_line);
-	dvmi_cond_print(&buf, r->test, r->test->root);
+	dvmi_cond_print(&buf, r->r.test, r->r.test->root);
 	return dvmi_buf_take(&buf, &res->condition);
 }
 
-static int set_options(struct run *r, const struct dvm_check_options *o, unsigned *unroll)
+static int set_options(struct dvmi_run *r, const struct dvm_check_options *o, unsigned *unroll)
 {
 	static const struct dvm_check_options defaults = {.size = sizeof(defaults)};
 
@@ -302,37 +307,62 @@ static int set_options(struct run *r, const struct dvm_check_options *o, unsigne
 	return 0;
 }
 
-static int run_test(struct run *r, const struct dvm_check_options *options)
+int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
+		  const struct dvm_check_options *options, struct dvm_error *err)
 {
 	unsigned unroll = 2;
-	int rc = set_options(r, options, &unroll);
+	int rc;
 
-	for (unsigned t = 0; t < r->test->threads && !rc; t++) {
-		rc = dvmi_paths_enumerate(r->test, t, unroll, &r->paths[t], r->err);
-		r->res->cut |= r->paths[t].cut;
+	r->test = test;
+	r->err = err;
+	r->prog = dvmi_zalloc(sizeof(*r->prog));
+	if (!r->prog)
+		return dvmi_error_nomem(err);
+	rc = set_options(r, options, &unroll);
+	for (unsigned t = 0; t < test->threads && !rc; t++) {
+		rc = dvmi_paths_enumerate(test, t, unroll, &r->paths[t], err);
+		r->cut |= r->paths[t].cut;
 		if (!rc && !r->paths[t].count)
-			rc = dvmi_error(r->err, DVM_ELIMIT, r->test->file,
+			rc = dvmi_error(err, DVM_ELIMIT, test->file,
 					"P%u never ends within %u rounds of its loops", t, unroll);
 	}
 	if (rc)
 		return rc;
-	r->prog->pages = r->test->space.pages;
-	for (unsigned t = 0; t < r->test->threads && !rc; t++)
+	r->prog->pages = test->space.pages;
+	for (unsigned t = 0; t < test->threads && !rc; t++)
 		rc = sift(r, t);
-	if (rc)
-		return rc;
-	memcpy(r->prog->init, r->test->init, sizeof(r->prog->init));
-	r->ex.final = final_state;
-	r->ex.final_arg = r;
+	if (!rc)
+		rc = count_combinations(r);
+	if (!rc)
+		memcpy(r->prog->init, test->init, sizeof(r->prog->init));
+	return rc;
+}
+
+void dvmi_run_close(struct dvmi_run *r)
+{
+	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
+		dvmi_paths_fini(&r->paths[t]);
+	dvmi_explorer_fini(&r->ex);
+	dvmi_free(r->prog);
+	r->prog = NULL;
+}
+
+static int run_test(struct run *r)
+{
+	int rc;
+
+	r->res->cut = r->r.cut;
+	r->r.ex.final = final_state;
+	r->r.ex.final_arg = r;
 	rc = run_all(r);
-	r->res->states = r->ex.states;
+	r->res->states = r->r.ex.states;
 	if (rc == -DVM_EBUDGET) {
 		r->res->incomplete = true;
 		rc = 0;
 	}
 	if (!rc)
 		rc = finish(r);
-	return rc == -DVM_ENOMEM ? dvmi_error_nomem(r->err) : rc;
+	return rc == -DVM_ENOMEM ? dvmi_error_nomem(r->r.err) : rc;
 }
 
 int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options *options,
@@ -343,22 +373,18 @@ int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options
 
 	if (!r)
 		return dvmi_error_nomem(err);
-	r->test = test;
-	r->err = err;
 	r->res = dvmi_zalloc(sizeof(*r->res));
-	r->prog = dvmi_zalloc(sizeof(*r->prog));
-	if (r->res && r->prog) {
+	if (r->res) {
 		memcpy(r->res->name, test->name, sizeof(r->res->name));
 		r->res->quantifier = test->quantifier;
 		r->res->narrow_domain = test->narrow_domain;
-		rc = run_test(r, options);
+		rc = dvmi_run_open(&r->r, test, options, err);
+		if (!rc)
+			rc = run_test(r);
 	} else {
 		dvmi_error_nomem(err);
 	}
-	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
-		dvmi_paths_fini(&r->paths[t]);
-	dvmi_explorer_fini(&r->ex);
-	dvmi_free(r->prog);
+	dvmi_run_close(&r->r);
 	if (rc)
 		dvm_litmus_result_free(r->res);
 	else

@@ -167,8 +167,8 @@ static bool stale_for(const struct dvmi_program *prog, const struct dvmi_state *
 }
 
 /* TLBI-coherence-after: may a walk of @pe still return @src of @loc? */
-static bool walk_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
-			 uint8_t src, uint16_t loc, uint16_t asid)
+bool dvmi_walk_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
+		       uint8_t src, uint16_t loc, uint16_t asid)
 {
 	for (unsigned t = 0; t < prog->tlbis; t++)
 		if (tlbi_complete(prog, st, t) && dvmi_tlbi_hits(prog, st, t, pe, loc, asid) &&
@@ -266,7 +266,7 @@ static bool drained(const struct dvmi_program *prog, const struct dvmi_state *st
 
 /* ---- walks ---- */
 
-static enum dvmi_outcome outcome_of(uint64_t desc, unsigned flags)
+enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags)
 {
 	if (!(desc & DVMI_DESC_VALID))
 		return DVMI_OUT_TRANSLATION;
@@ -296,8 +296,8 @@ static void walk_candidate(struct walk_try *try, uint8_t src, uint64_t value)
 {
 	const struct dvmi_ev *e = &try->prog->pe[try->pe].ev[try->ev];
 
-	if (outcome_of(value, e->flags) != e->outcome ||
-	    !walk_allowed(try->prog, try->st, try->pe, src, try->loc, e->asid))
+	if (dvmi_outcome_of(value, e->flags) != e->outcome ||
+	    !dvmi_walk_allowed(try->prog, try->st, try->pe, src, try->loc, e->asid))
 		return;
 	for (unsigned i = 0; i < try->seen; i++)
 		if (try->values[i] == value)

@@ -204,4 +204,10 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t,
 		    unsigned pe, uint16_t loc, uint16_t asid);
 
+/* What an access with @flags gets from a descriptor. */
+enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags);
+/* May a walk of @pe still return write @src of descriptor @loc, TLBIs being what they are? */
+bool dvmi_walk_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
+		       uint8_t src, uint16_t loc, uint16_t asid);
+
 #endif

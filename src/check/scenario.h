@@ -36,7 +36,10 @@ struct dvmi_scn_words {
 
 struct dvmi_scn_line {
 	char text[40];
-	int label; /* -1: none */
+	int label;	  /* -1: none */
+	uint16_t origin;  /* 1 + the strategy's instruction it is made from; 0: a step of the kernel */
+	bool installs;	  /* a TLBI in the place of the write of TTBR0_EL1 */
+	const char *note; /* what a kernel step stands for; may be NULL */
 };
 
 struct dvmi_scn_column {
@@ -47,6 +50,7 @@ struct dvmi_scn_column {
 	uint8_t loc[DVMI_SCN_WORD_REGS];
 	unsigned locs;
 	const char *title;
+	bool away; /* the mm is never installed here */
 };
 
 struct dvmi_scn_test {
@@ -54,6 +58,8 @@ struct dvmi_scn_test {
 	struct dvmi_scn_words words;
 	struct dvmi_scn_column col[DVMI_SCN_CPUS];
 	unsigned cols;
+	uint16_t origin; /* of the lines being added */
+	bool moves;	 /* the flusher changes CPUs */
 	struct {
 		char name[32];
 		uint64_t init;
@@ -96,6 +102,8 @@ struct dvmi_scn_hook {
 /* ---- scenario_text.c ---- */
 void dvmi_scn_line(struct dvmi_scn_test *t, unsigned column, const char *fmt, ...)
 	DVMI_PRINTF(3, 4);
+/* Say what the last line of a column stands for; @note is not copied. */
+void dvmi_scn_note(struct dvmi_scn_test *t, unsigned column, const char *note);
 int dvmi_scn_new_label(struct dvmi_scn_test *t, unsigned column);
 void dvmi_scn_put_label(struct dvmi_scn_test *t, unsigned column, int label);
 void dvmi_scn_use_label(struct dvmi_scn_test *t, unsigned column, int label);
@@ -104,6 +112,9 @@ unsigned dvmi_scn_loc(struct dvmi_scn_test *t, unsigned column, const char *name
 void dvmi_scn_unsupported(struct dvmi_scn_test *t, const struct dvmi_insn *insn, const char *what);
 /* The finished test in litmus syntax. */
 int dvmi_scn_text(const struct dvmi_scn_test *t, char **text);
+/* Where its lines come from, for witnesses (check/witness.h); freed with dvmi_free(). */
+struct dvmi_origins;
+int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origins);
 
 /* ---- scenario_xlat.c ---- */
 /* Append @h to its column; where it returns, the column goes on. */

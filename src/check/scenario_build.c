@@ -75,6 +75,7 @@ static unsigned column(struct dvmi_scn_test *t, const char *title)
 static void unmap(struct dvmi_scn_test *t, unsigned c)
 {
 	dvmi_scn_line(t, c, "STR X3,[X2]");
+	dvmi_scn_note(t, c, "kernel: unmap x");
 }
 
 /* The flush has returned: the page gets new contents, through another mapping. */
@@ -82,6 +83,7 @@ static void reuse(struct dvmi_scn_test *t, unsigned c)
 {
 	dvmi_scn_line(t, c, "MOV X6,#2");
 	dvmi_scn_line(t, c, "STR W6,[X5]");
+	dvmi_scn_note(t, c, "kernel: the page has a new use");
 }
 
 static void use_page(const struct plan *pl, unsigned c)
@@ -92,6 +94,7 @@ static void use_page(const struct plan *pl, unsigned c)
 	} else {
 		dvmi_scn_line(pl->t, c, "LDR W4,[X1]");
 	}
+	dvmi_scn_note(pl->t, c, pl->use == USE_STORE ? "user: store to x" : "user: load of x");
 }
 
 static void condition(const struct plan *pl, unsigned user, unsigned reuser)
@@ -102,6 +105,12 @@ static void condition(const struct plan *pl, unsigned user, unsigned reuser)
 		snprintf(t->condition, sizeof(t->condition), "[x]=1 /\\ %u:X6=2", reuser);
 	else
 		snprintf(t->condition, sizeof(t->condition), "%u:X4=2", user);
+}
+
+static void switch_to(struct dvmi_scn_test *t, unsigned c)
+{
+	dvmi_scn_line(t, c, "DSB ISH");
+	dvmi_scn_note(t, c, "kernel: DSB ISH in __switch_to()");
 }
 
 /*
@@ -115,15 +124,19 @@ static void switch_to_the_mm(const struct plan *pl, unsigned c, unsigned cpu)
 	struct dvmi_scn_hook out = hook(pl, DVMI_HOOK_SWITCH_OUT, c, cpu, DVMI_SCN_OTHER_MM);
 
 	dvmi_scn_hook(pl->t, &in);
-	dvmi_scn_line(pl->t, c, "TLBI VAAE1,X9"); /* MSR TTBR0_EL1 */
+	dvmi_scn_line(pl->t, c, "TLBI VAAE1,X9");
+	dvmi_scn_note(pl->t, c, "kernel: MSR TTBR0_EL1, the mm is installed");
+	pl->t->col[c].line[pl->t->col[c].lines - 1].installs = true;
 	dvmi_scn_line(pl->t, c, "ISB");
+	dvmi_scn_note(pl->t, c, "kernel: ISB, after the write of TTBR0_EL1");
 	dvmi_scn_hook(pl->t, &out);
-	dvmi_scn_line(pl->t, c, "DSB ISH"); /* __switch_to() */
+	switch_to(pl->t, c);
 }
 
 static void return_to_user(struct dvmi_scn_test *t, unsigned c)
 {
 	dvmi_scn_line(t, c, "ISB");
+	dvmi_scn_note(t, c, "kernel: return to user mode");
 }
 
 static void flush(const struct plan *pl, unsigned c, unsigned cpu, bool active_is_mm)
@@ -165,6 +178,7 @@ static int arrive(struct plan *pl, unsigned flusher_cpu, const char *scenario, c
 	first_run(pl, 1, DVMI_SCN_OTHER_MM);
 	f = column(t, flusher_cpu ? "CPU 2, the flusher" : "CPU 0, the flusher");
 	v = column(t, "CPU 1, where the mm arrives");
+	t->col[f].away = flusher_cpu != 0;
 	flush(pl, f, flusher_cpu, flusher_cpu == 0);
 	switch_to_the_mm(pl, v, 1);
 	return_to_user(t, v);
@@ -195,6 +209,7 @@ static int running(struct plan *pl, unsigned flusher_cpu, unsigned user_cpu, con
 		before(pl, DVMI_HOOK_SWITCH_IN, user_cpu, DVMI_SCN_THE_MM);
 	f = column(t, flusher_cpu ? "CPU 2, the flusher" : "CPU 0, the flusher");
 	v = column(t, user_cpu ? "CPU 1, where the mm runs" : "CPU 0, where the mm runs");
+	t->col[f].away = flusher_cpu != 0;
 	flush(pl, f, flusher_cpu, flusher_cpu == 0);
 	use_page(pl, v);
 	condition(pl, v, f);
@@ -268,9 +283,10 @@ static void leave_column(const struct plan *pl, unsigned c, struct dvmi_scn_move
 	dvmi_scn_line(t, c, "B L%d", stop); /* it returned without a move: the other scenarios */
 	dvmi_scn_put_label(t, c, h.moved_label);
 	dvmi_scn_hook(t, &same);
-	dvmi_scn_line(t, c, "DSB ISH"); /* __switch_to() */
+	switch_to(t, c);
 	dvmi_scn_line(t, c, "MOV X8,#1");
-	dvmi_scn_line(t, c, "STLR X8,[X%u]", on_cpu); /* finish_task(): on_cpu = 0 */
+	dvmi_scn_line(t, c, "STLR X8,[X%u]", on_cpu);
+	dvmi_scn_note(t, c, "kernel: finish_task() clears on_cpu; the flusher may run elsewhere");
 	return_to_user(t, c);
 	if (pl->use != USE_OWN_LOAD)
 		use_page(pl, c);
@@ -289,11 +305,13 @@ static void join_column(const struct plan *pl, unsigned c, const struct dvmi_scn
 	h.task = 0;
 	h.from_move = move;
 	fields(pl, h.fields, !pl->foreign);
+	t->col[c].away = pl->foreign;
 	dvmi_scn_line(t, c, "LDAR X8,[X%u]", on_cpu);
+	dvmi_scn_note(t, c, "kernel: the scheduler takes the flusher here");
 	dvmi_scn_use_label(t, c, stop);
 	dvmi_scn_line(t, c, "CBZ X8,L%d", stop);
 	if (pl->foreign)
-		dvmi_scn_line(t, c, "DSB ISH"); /* __switch_to(); the mm does not come along */
+		switch_to(t, c); /* the mm does not come along */
 	else
 		switch_to_the_mm(pl, c, 1);
 	dvmi_scn_hook(t, &h);
@@ -313,6 +331,7 @@ static void both_columns(const struct plan *pl, struct dvmi_scn_move *move)
 
 	memset(t, 0, sizeof(*t));
 	t->p = p;
+	t->moves = true;
 	dvmi_scn_words_init(p, &t->words);
 	first_run(pl, 0, DVMI_SCN_THE_MM);
 	if (pl->foreign)

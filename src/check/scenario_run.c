@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
+#include "check/origin.h"
 #include "program/strategy.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 struct one {
 	char name[96], what[DVMI_SCN_WHY], why[DVMI_SCN_WHY];
 	char *text;
+	struct dvmi_origins *origins; /* of an UNSAFE test's lines */
 	enum dvm_scenario_verdict verdict;
 };
 
@@ -20,6 +22,7 @@ struct dvm_scenario_result {
 	size_t count, capacity, worst;
 	enum dvm_scenario_verdict verdict;
 	uint64_t states;
+	struct dvm_check_options options;
 };
 
 unsigned dvm_scenarios(void)
@@ -144,6 +147,8 @@ static int add(struct dvm_scenario_result *r, const struct dvmi_scn_test *t,
 		if (rc)
 			return dvmi_error_nomem(err);
 		rc = explore(one, t->condition[0] == '[', o, &r->states, err);
+		if (!rc && one->verdict == DVM_SCENARIO_UNSAFE && dvmi_scn_origins(t, &one->origins))
+			rc = dvmi_error_nomem(err);
 		if (rc) {
 			dvmi_free(one->text);
 			return rc;
@@ -209,6 +214,7 @@ int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
 	r = dvmi_zalloc(sizeof(*r));
 	if (!r)
 		return dvmi_error_nomem(err);
+	r->options = o;
 	rc = all_tests(r, dvmi_strategy_program(s), scenario, &o, err);
 	if (rc) {
 		dvm_scenario_free(r);
@@ -223,10 +229,19 @@ void dvm_scenario_free(struct dvm_scenario_result *result)
 {
 	if (!result)
 		return;
-	for (size_t i = 0; i < result->count; i++)
+	for (size_t i = 0; i < result->count; i++) {
 		dvmi_free(result->tests[i].text);
+		dvmi_free(result->tests[i].origins);
+	}
 	dvmi_free(result->tests);
 	dvmi_free(result);
+}
+
+const struct dvmi_origins *dvmi_scenario_origins(const struct dvm_scenario_result *r, size_t index,
+						 struct dvm_check_options *options)
+{
+	*options = r->options;
+	return index < r->count ? r->tests[index].origins : NULL;
 }
 
 enum dvm_scenario_verdict dvm_scenario_verdict(const struct dvm_scenario_result *result)

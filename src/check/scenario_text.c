@@ -2,6 +2,10 @@
 /* Columns of a generated litmus test, and how it is written down. */
 #include "check/scenario.h"
 
+#include "base/mem.h"
+#include "check/origin.h"
+#include "program/parse.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,8 +36,19 @@ void dvmi_scn_line(struct dvmi_scn_test *t, unsigned column, const char *fmt, ..
 	vsnprintf(line->text, sizeof(line->text), fmt, ap);
 	va_end(ap);
 	line->label = c->pending;
+	line->origin = t->origin;
+	line->installs = false;
+	line->note = NULL;
 	c->pending = -1;
 	c->lines++;
+}
+
+void dvmi_scn_note(struct dvmi_scn_test *t, unsigned column, const char *note)
+{
+	struct dvmi_scn_column *c = &t->col[column];
+
+	if (c->lines && !t->why[0])
+		c->line[c->lines - 1].note = note;
 }
 
 int dvmi_scn_new_label(struct dvmi_scn_test *t, unsigned column)
@@ -137,4 +152,37 @@ int dvmi_scn_text(const struct dvmi_scn_test *t, char **text)
 		}
 	dvmi_buf_printf(&b, "exists (%s)\n", t->condition);
 	return dvmi_buf_take(&b, text);
+}
+
+static void origin_of(const struct dvmi_scn_test *t, const struct dvmi_scn_line *line,
+		      struct dvmi_origin *o)
+{
+	struct dvmi_buf b = {0};
+
+	o->note = line->note;
+	o->installs = line->installs;
+	if (!line->origin)
+		return;
+	o->line = t->p->insns[line->origin - 1].line;
+	dvmi_insn_print(t->p, &t->p->insns[line->origin - 1], &b);
+	snprintf(o->source, sizeof(o->source), "%s", b.data ? b.data : "");
+	dvmi_buf_fini(&b);
+}
+
+int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origins)
+{
+	struct dvmi_origins *o = dvmi_zalloc(sizeof(*o));
+
+	if (!o)
+		return -DVM_ENOMEM;
+	o->cols = t->cols;
+	o->moves = t->moves;
+	for (unsigned c = 0; c < t->cols && c < DVMI_ORIGIN_CPUS; c++) {
+		o->title[c] = t->col[c].title;
+		o->away[c] = t->col[c].away;
+		for (unsigned l = 0; l < t->col[c].lines && l < DVMI_ORIGIN_LINES; l++)
+			origin_of(t, &t->col[c].line[l], &o->at[c][l]);
+	}
+	*origins = o;
+	return 0;
 }

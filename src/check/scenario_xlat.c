@@ -364,6 +364,7 @@ static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
 		const struct dvmi_insn *insn = &x->p->insns[s.pc];
 		uint64_t a, b;
 
+		x->t->origin = (uint16_t)(s.pc + 1);
 		if (++x->steps > DVMI_SCN_STEPS) {
 			dvmi_scn_unsupported(x->t, insn, "a loop that is too long to unfold");
 			return;
@@ -460,6 +461,7 @@ void dvmi_scn_hook(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h)
 	for (unsigned i = 0; i < x.points && !t->why[0]; i++)
 		if (!x.point[i].done)
 			straight(&x, x.point[i].state, h->moved_label);
+	t->origin = 0;
 	fall_through(&t->col[h->column], x.end);
 	dvmi_scn_put_label(t, h->column, x.end);
 }

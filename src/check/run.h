@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DVMI_CHECK_RUN_H
+#define DVMI_CHECK_RUN_H
+
+#include "check/explore.h"
+#include "check/litmus.h"
+
+#include <dvmsim/check.h>
+
+/*
+ * A litmus test made ready to be explored: the ways each thread can go, and the program of one
+ * combination of them at a time.
+ */
+struct dvmi_run {
+	const struct dvm_litmus *test;
+	struct dvmi_program *prog;
+	struct dvmi_paths paths[DVMI_PES_MAX];
+	struct dvmi_built built[DVMI_PES_MAX];
+	struct dvmi_explorer ex;
+	bool cut; /* a loop was followed to the unroll limit only */
+	struct dvm_error *err;
+};
+
+/* @run is all zero before; dvmi_run_close() also after an error. */
+int dvmi_run_open(struct dvmi_run *run, const struct dvm_litmus *test,
+		  const struct dvm_check_options *options, struct dvm_error *err);
+void dvmi_run_close(struct dvmi_run *run);
+
+/* Make the program of this combination. 1: it contradicts itself. */
+int dvmi_run_build(struct dvmi_run *run, const size_t *choice);
+/* The next combination; false: that was the last. A test without any begins with false. */
+bool dvmi_run_first(const struct dvmi_run *run, size_t *choice);
+bool dvmi_run_next(const struct dvmi_run *run, size_t *choice);
+
+/* What a state shows of each atom of the test; what is not known yet is 0. */
+void dvmi_run_show(const struct dvmi_run *run, const struct dvmi_state *st, uint64_t *shown);
+
+#endif

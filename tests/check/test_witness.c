@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Witnesses: that their steps can be executed again and lead to what was asked for; that no execution
+ * gets there in fewer steps, by a breadth-first search that shares only the machine's transitions;
+ * and that each broken program breaks the rule it was made to break.
+ */
+#include "scenario_util.h"
+
+#include "base/mem.h"
+#include "check/witness.h"
+
+static struct dvm_scenario_result *check(const struct dvm_strategy *s, const char *scenario,
+					 bool prose)
+{
+	struct dvm_check_options o = {.size = sizeof(o)};
+	struct dvm_scenario_result *r;
+	struct dvm_error err;
+
+	if (prose)
+		o.without = UINT64_C(1) << dvm_check_rule_find("dsb-st-read");
+	ck_assert_int_eq(dvm_scenario_check(s, util_scenario(scenario), &o, &r, &err), 0);
+	return r;
+}
+
+/* ---- steps ---- */
+
+static const struct {
+	const char *strategy, *scenario;
+	bool prose;
+} unsafe[] = {
+	{"null", "arrive", false},
+	{"null", "second-thread", false},
+	{"null", "stay", false},
+	{"null", "migrate", false},
+	{"null", "foreign", false},
+	{"null", "foreign-migrate", false},
+	{"selftest-no-pre", "arrive", false},
+	{"selftest-no-post", "second-thread", false},
+	{"recheck", "foreign-migrate", false},
+	{"active-cpu-v2-plain-load", "arrive", true},
+	{"restartable", "foreign", true},
+};
+#define UNSAFE ((int)(sizeof(unsafe) / sizeof(unsafe[0])))
+
+START_TEST(every_unsafe_test_has_steps_that_replay_to_the_stale_use)
+{
+	struct dvm_strategy *s = util_strategy(unsafe[_i].strategy);
+	struct dvm_scenario_result *r = check(s, unsafe[_i].scenario, unsafe[_i].prose);
+	unsigned seen = 0;
+
+	for (size_t i = 0; i < dvm_scenario_tests(r); i++) {
+		bool stale = dvm_scenario_test_verdict(r, i) == DVM_SCENARIO_UNSAFE;
+		struct dvm_witness *w = NULL;
+		char *text, *json;
+
+		ck_assert_int_eq(dvm_scenario_witness(r, i, &w, NULL), stale ? 0 : -DVM_ENOENT);
+		if (!stale)
+			continue;
+		seen++;
+		ck_assert_int_eq(dvm_witness_replay(w), 0);
+		ck_assert_uint_gt(dvm_witness_rules(w), 0);
+		ck_assert_ptr_nonnull(dvm_safety_rule_text(dvm_witness_rule(w, 0)));
+		ck_assert_int_eq(dvm_witness_text(w, &text), 0);
+		ck_assert_int_eq(dvm_witness_json(w, &json), 0);
+		ck_assert_ptr_nonnull(strstr(text, "\n    1  "));
+		ck_assert_ptr_nonnull(strstr(text, "What went wrong: "));
+		ck_assert_ptr_nonnull(strstr(text, "user: "));
+		ck_assert_ptr_nonnull(strstr(json, "\"steps\": [\n {\"step\": 1, "));
+		dvm_free(text);
+		dvm_free(json);
+		/* A path that leaves out a step is none: the machine refuses what it skips to. */
+		w->way.step[0] = w->way.step[w->way.bad - 1];
+		ck_assert_int_eq(dvm_witness_replay(w), -DVM_EINVAL);
+		dvm_witness_free(w);
+	}
+	ck_assert_uint_gt(seen, 0);
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
+}
+END_TEST
+
+/* ---- shortest ---- */
+
+struct level {
+	struct dvmi_state *st;
+	size_t count, capacity;
+};
+
+static void keep(void *arg, const struct dvmi_state *st)
+{
+	struct level *l = arg;
+
+	ck_assert_int_eq(dvmi_grow((void **)&l->st, &l->capacity, l->count + 1, sizeof(*l->st)), 0);
+	l->st[l->count++] = *st;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct dvmi_state));
+}
+
+static void unique(struct level *l)
+{
+	size_t kept = 0;
+
+	qsort(l->st, l->count, sizeof(*l->st), by_bytes);
+	for (size_t i = 0; i < l->count; i++)
+		if (!kept || by_bytes(&l->st[kept - 1], &l->st[i]) != 0)
+			l->st[kept++] = l->st[i];
+	l->count = kept;
+}
+
+static void successors(const struct dvmi_program *prog, const struct dvmi_state *st,
+		       struct level *next)
+{
+	for (unsigned p = 0; p < prog->pes; p++)
+		for (unsigned e = 0; e < prog->pe[p].events; e++)
+			(void)dvmi_step(prog, st, p, e, keep, next);
+}
+
+static bool can_end(const struct dvmi_program *prog, const struct dvmi_state *st)
+{
+	struct level next = {NULL, 0, 0};
+	bool end = dvmi_state_final(prog, st);
+
+	if (!end)
+		successors(prog, st, &next);
+	for (size_t i = 0; i < next.count && !end; i++)
+		end = can_end(prog, &next.st[i]);
+	dvmi_free(next.st);
+	return end;
+}
+
+static bool decided(const struct dvmi_program *prog, const struct dvmi_state *st,
+		    const uint64_t *need)
+{
+	for (unsigned p = 0; p < prog->pes; p++)
+		if (need[p] & ~st->done[p])
+			return false;
+	return true;
+}
+
+/* The least number of steps, fewer than @below, after which the condition is shown; or @below. */
+static unsigned nearest(const struct dvmi_run *r, const uint64_t *need, unsigned below)
+{
+	struct level now = {NULL, 0, 0}, next = {NULL, 0, 0}, swap;
+	struct dvmi_state st;
+	unsigned found = below;
+
+	dvmi_state_init(r->prog, &st);
+	keep(&now, &st);
+	for (unsigned depth = 0; depth < found && now.count; depth++) {
+		for (size_t i = 0; i < now.count && found == below; i++)
+			if (decided(r->prog, &now.st[i], need) &&
+			    dvmi_witness_wanted(r, &now.st[i]) && can_end(r->prog, &now.st[i]))
+				found = depth;
+		next.count = 0;
+		for (size_t i = 0; i < now.count && found == below; i++)
+			successors(r->prog, &now.st[i], &next);
+		unique(&next);
+		swap = now;
+		now = next;
+		next = swap;
+	}
+	dvmi_free(now.st);
+	dvmi_free(next.st);
+	return found;
+}
+
+static unsigned nearest_of_all(const struct dvm_litmus *test, const struct dvm_check_options *o,
+			       unsigned below)
+{
+	struct dvmi_run *r = dvmi_zalloc(sizeof(*r));
+	size_t choice[DVMI_PES_MAX];
+	bool more;
+
+	ck_assert_int_eq(dvmi_run_open(r, test, o, NULL), 0);
+	for (more = dvmi_run_first(r, choice); more; more = dvmi_run_next(r, choice)) {
+		uint64_t need[DVMI_PES_MAX];
+
+		if (dvmi_run_build(r, choice))
+			continue;
+		(void)dvmi_witness_needed(r, need);
+		below = nearest(r, need, below);
+	}
+	dvmi_run_close(r);
+	dvmi_free(r);
+	return below;
+}
+
+static const char *const litmus[] = {
+	/* store buffering by way of a TLB; a local flush without its pieces; two and three PEs */
+	"flush-local-no-post", "flush-local-pre-dmb-full", "flush-foreign-dsb-elsewhere",
+	"mp-ctrl",
+};
+
+START_TEST(no_execution_of_a_litmus_test_is_shorter)
+{
+	char path[512], *text;
+	struct dvm_litmus *test;
+	struct dvm_witness *w;
+	unsigned steps;
+
+	snprintf(path, sizeof(path), DVMSIM_SOURCE_DIR "/tests/litmus/%s.litmus", litmus[_i]);
+	text = util_file(path);
+	ck_assert_int_eq(dvm_litmus_parse(path, text, strlen(text), &test, NULL), 0);
+	ck_assert_int_eq(dvm_litmus_witness(test, NULL, &w, NULL), 0);
+	steps = dvm_witness_steps(w);
+	ck_assert_int_eq(dvm_witness_replay(w), 0);
+	ck_assert_uint_eq(nearest_of_all(test, NULL, steps), steps);
+	/* The search by breadth does find the one there is. */
+	ck_assert_uint_eq(nearest_of_all(test, NULL, steps + 1), steps);
+	dvm_witness_free(w);
+	dvm_litmus_free(test);
+	free(text);
+}
+END_TEST
+
+static const struct {
+	const char *strategy, *scenario, *test;
+} short_ones[] = {
+	{"null", "arrive", "arrive-page-load"},
+	{"null", "second-thread", "second-thread-mm-store"},
+	{"selftest-no-pre", "second-thread", "second-thread-page-load"},
+	{"selftest-no-pre", "stay", "stay-page-own-load"},
+	{"selftest-no-post", "second-thread", "second-thread-page-store"},
+};
+#define SHORT_ONES ((int)(sizeof(short_ones) / sizeof(short_ones[0])))
+
+START_TEST(no_stale_use_is_shorter)
+{
+	struct dvm_strategy *s = util_strategy(short_ones[_i].strategy);
+	struct dvm_scenario_result *r = check(s, short_ones[_i].scenario, false);
+	struct dvm_check_options o = {.size = sizeof(o), .dsb_domain = 1};
+	struct dvm_witness *w;
+	size_t i = 0;
+
+	while (strcmp(dvm_scenario_test_name(r, i), short_ones[_i].test) != 0)
+		i++;
+	ck_assert_int_eq(dvm_scenario_witness(r, i, &w, NULL), 0);
+	ck_assert_uint_eq(nearest_of_all(w->test, &o, dvm_witness_steps(w) + 1),
+			  dvm_witness_steps(w));
+	dvm_witness_free(w);
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
+}
+END_TEST
+
+/* ---- rules ---- */
+
+/* Section 22 of the protocols says by which rule each program is to be caught. */
+static const struct {
+	const char *strategy, *from, *to, *scenario;
+	unsigned rules[3]; /* all of the first UNSAFE test's */
+	const char *line;  /* what is blamed */
+} caught[] = {
+	{"null", NULL, NULL, "second-thread", {2, 0, 0}, "No TLBI"},
+	{"null", NULL, NULL, "stay", {2, 0, 0}, "No TLBI"},
+	{"selftest-no-pre", NULL, NULL, "second-thread", {3, 1, 0}, "'tlbi is' (line 11)"},
+	{"selftest-no-post", NULL, NULL, "second-thread", {2, 0, 0}, "'tlbi is' (line 12)"},
+	/* The decision is carried out on the CPU that the task moved to. */
+	{"recheck", NULL, NULL, "foreign-migrate", {5, 11, 1}, "'tlbi local' (line 41)"},
+	/* A store-type DSB waits for no TLBI; a local one for no broadcast. */
+	{"always-broadcast", "sync    ish ", "dsb     ishst ", "stay", {4, 2, 0}, "'dsb ishst'"},
+	{"always-broadcast", "sync    ish ", "dsb     nsh ", "second-thread", {4, 2, 0}, "'dsb nsh'"},
+	{"always-broadcast", "tlbi    is", "tlbi    local", "second-thread", {5, 1, 0}, "'tlbi local'"},
+	/* CPU 1 walks before its switch-in can be seen. */
+	{"active-cpu-v2", "publish:\n\tdsb     ishst", "publish:", "arrive", {5, 1, 0}, "'tlbi local'"},
+};
+
+START_TEST(a_broken_program_is_caught_by_the_rule_it_breaks)
+{
+	char *text = util_strategy_text(caught[_i].strategy), *changed = NULL;
+	struct dvm_scenario_result *r;
+	struct dvm_strategy *s;
+	struct dvm_witness *w;
+
+	if (caught[_i].from)
+		changed = util_replace(text, caught[_i].from, caught[_i].to);
+	s = util_parse(changed ? changed : text);
+	r = check(s, caught[_i].scenario, false);
+	ck_assert_int_eq(dvm_scenario_witness(r, dvm_scenario_worst(r), &w, NULL), 0);
+	for (unsigned k = 0; k < 3; k++)
+		ck_assert_msg(dvm_witness_rule(w, k) == caught[_i].rules[k], "rule %u: R%u\n%s", k,
+			      dvm_witness_rule(w, k), dvm_witness_wrong(w));
+	ck_assert_msg(strstr(dvm_witness_wrong(w), caught[_i].line) != NULL, "%s",
+		      dvm_witness_wrong(w));
+	ck_assert_ptr_null(dvm_witness_rule_text(w, dvm_witness_rules(w)));
+	dvm_witness_free(w);
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
+	free(changed);
+	free(text);
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(what_has_no_witness_or_no_room_for_one_is_an_error)
+{
+	char *text = util_file(DVMSIM_SOURCE_DIR "/tests/litmus/flush-local.litmus");
+	struct dvm_check_options one = {.size = sizeof(one), .max_states = 1};
+	struct dvm_check_options small = {.size = 1};
+	struct dvm_scenario_result *r;
+	struct dvm_strategy *s;
+	struct dvm_litmus *test;
+	struct dvm_witness *w = NULL;
+	unsigned long n = 1;
+	int rc;
+
+	ck_assert_int_eq(dvm_litmus_parse("t", text, strlen(text), &test, NULL), 0);
+	ck_assert_int_eq(dvm_litmus_witness(test, NULL, &w, NULL), -DVM_ENOENT);
+	ck_assert_int_eq(dvm_litmus_witness(test, &one, &w, NULL), -DVM_EBUDGET);
+	ck_assert_int_eq(dvm_litmus_witness(test, &small, &w, NULL), -DVM_EINVAL);
+	dvm_litmus_free(test);
+	s = util_strategy("null");
+	r = check(s, "stay", false);
+	ck_assert_int_eq(dvm_scenario_witness(r, dvm_scenario_tests(r), &w, NULL), -DVM_EINVAL);
+	do {
+		char *out = NULL;
+
+		dvmi_mem_fail_at(n++);
+		rc = dvm_scenario_witness(r, 0, &w, NULL);
+		if (!rc) {
+			rc = dvm_witness_text(w, &out);
+			dvm_free(out);
+			dvmi_mem_fail_at(0);
+			dvm_witness_free(w);
+		}
+		dvmi_mem_fail_at(0);
+		ck_assert(rc == 0 || rc == -DVM_ENOMEM);
+	} while (rc);
+	ck_assert_uint_gt(n, 5);
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
+	dvm_witness_free(NULL);
+	free(text);
+}
+END_TEST
+
+static void add_cases(Suite *suite)
+{
+	TCase *tc = check_case(suite, "witnesses");
+
+	tcase_add_loop_test(tc, every_unsafe_test_has_steps_that_replay_to_the_stale_use, 0, UNSAFE);
+	tcase_add_loop_test(tc, no_execution_of_a_litmus_test_is_shorter, 0,
+			    (int)(sizeof(litmus) / sizeof(litmus[0])));
+	tcase_add_loop_test(tc, no_stale_use_is_shorter, 0, SHORT_ONES);
+	tcase_add_loop_test(tc, a_broken_program_is_caught_by_the_rule_it_breaks, 0,
+			    (int)(sizeof(caught) / sizeof(caught[0])));
+	tcase_add_test(tc, what_has_no_witness_or_no_room_for_one_is_an_error);
+}
+
+CHECK_MAIN("witness", add_cases)
