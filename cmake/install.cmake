@@ -7,7 +7,7 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/dvmsim)
 
 set_target_properties(dvmsim_shared PROPERTIES EXPORT_NAME dvmsim)
 set_target_properties(dvmsim_static PROPERTIES EXPORT_NAME static)
-install(TARGETS dvmsim RUNTIME)
+install(TARGETS dvmsim dvmsim_measure RUNTIME)
 foreach(kind Shared Static)
 	string(TOLOWER dvmsim_${kind} target)
 	install(TARGETS ${target} EXPORT dvmsim${kind} LIBRARY ARCHIVE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli.h"
 
+extern const struct cli_command cmd_calibrate;
 extern const struct cli_command cmd_check;
 extern const struct cli_command cmd_compare;
 extern const struct cli_command cmd_litmus;
@@ -38,6 +39,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_trace_import,
 	&cmd_workload_list,
 	&cmd_workload_show,
+	&cmd_calibrate,
 	&cmd_check,
 	&cmd_litmus,
 	NULL,

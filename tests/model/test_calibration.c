@@ -214,8 +214,9 @@ START_TEST(snapdragon_888_ptep_clear_flush)
 
 	near(lone(hw, 1) - hw->tlbi_issue_broadcast_ps,
 	     710 * UINT64_C(1000000000) / hw->clock_core_khz, cycle);
-	near(hw->barrier_dsb_st_ps + lone(hw, 1), 748 * UINT64_C(1000000000) / hw->clock_core_khz,
-	     cycle);
+	near(hw->kernel_flush_call_ps + hw->barrier_store_drain_ps + hw->barrier_dsb_st_ps +
+	     lone(hw, 1),
+	     748 * UINT64_C(1000000000) / hw->clock_core_khz, cycle);
 	unload();
 }
 END_TEST
