@@ -310,6 +310,8 @@ struct dvmi_sched_note dvmi_sched_enqueue(struct dvmi_sched *s, uint32_t task, u
 	uint64_t now_ns = now_ps / 1000, idle_ns;
 
 	s->moves_count = 0;
+	if (t->state == DVMI_SCHED_QUEUED) /* its dequeue had been delayed */
+		return dvmi_sched_preempts(s, t->cpu, task, now_ns);
 	s->rqs[t->cpu].coming--;
 	if (t->cpu != cpu)
 		dvmi_sched_refresh(s, t->cpu, now_ns);
@@ -339,8 +341,6 @@ struct dvmi_sched_note dvmi_sched_wake(struct dvmi_sched *s, uint32_t task, uint
 
 	if (place)
 		*place = p;
-	if (p.queued)
-		return dvmi_sched_preempts(s, p.cpu, task, now_ps / 1000);
 	return dvmi_sched_enqueue(s, task, p.cpu, now_ps);
 }
 

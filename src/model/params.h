@@ -31,6 +31,8 @@ struct dvmi_kernel_cfg {
 };
 
 /* The words of the enums, in the tables' order. */
+enum dvmi_llc { DVMI_LLC_CORE, DVMI_LLC_CLUSTER, DVMI_LLC_DIE, DVMI_LLC_SOCKET };
+enum dvmi_node { DVMI_NODE_DIE, DVMI_NODE_SOCKET };
 enum dvmi_snoop_unit { DVMI_SNOOP_CORE, DVMI_SNOOP_CLUSTER };
 enum dvmi_filter { DVMI_FILTER_NONE, DVMI_FILTER_IDLE_CLUSTER };
 enum dvmi_repeat { DVMI_REPEAT_NONE, DVMI_REPEAT_OLD, DVMI_REPEAT_NEW };

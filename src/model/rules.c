@@ -44,6 +44,9 @@ static const char *check_hw(const struct dvm_model *m, size_t *index)
 		  "l1d_entries is not a multiple of l1d_ways" },
 		{ split_badly(hw->tlb_l2_entries, hw->tlb_l2_ways), "tlb.l2_ways",
 		  "l2_entries is not a multiple of l2_ways" },
+		{ hw->topology_llc == DVMI_LLC_SOCKET && hw->topology_node == DVMI_NODE_DIE &&
+		  hw->topology_dies > 1, "topology.llc",
+		  "a last-level cache reaches no farther than a NUMA node" },
 		{ hw->feature_asid_bits != 8 && hw->feature_asid_bits != 16, "feature.asid_bits",
 		  "an ASID has 8 or 16 bits" },
 	};
