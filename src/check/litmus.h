@@ -56,7 +56,7 @@ struct dvmi_insn {
 	uint8_t width; /* 4 or 8 */
 	uint8_t flags; /* DVMI_F_ACQ and so on */
 	uint8_t ext, shift_kind, shift;
-	uint8_t barrier, domain, what, range;
+	uint8_t barrier, domain, what, range, leaf;
 	uint8_t cond;
 	uint8_t sysreg;
 	int64_t imm;
@@ -122,6 +122,7 @@ struct dvm_litmus {
 	char file[256];
 	char name[128];
 	bool erratum; /* Erratum=repeat-tlbi: broadcast TLBIs complete without writes */
+	uint32_t tables; /* pages whose descriptor stands for a table entry */
 	bool skip; /* Variant=skip: a fault skips its instruction, the thread goes on */
 	struct dvmi_space space;
 	unsigned threads;

@@ -293,10 +293,11 @@ static int tlbi(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 {
 	static const struct {
 		const char *name;
-		uint8_t what;
+		uint8_t what, leaf;
 	} ops[] = {
-		{"VMALLE1", DVMI_TLBI_ALL}, {"ASIDE1", DVMI_TLBI_ASID}, {"VAE1", DVMI_TLBI_VA},
-		{"VALE1", DVMI_TLBI_VA},    {"VAAE1", DVMI_TLBI_VAA},	{"VAALE1", DVMI_TLBI_VAA},
+		{"VMALLE1", DVMI_TLBI_ALL, 0}, {"ASIDE1", DVMI_TLBI_ASID, 0},
+		{"VAE1", DVMI_TLBI_VA, 0},     {"VALE1", DVMI_TLBI_VA, 1},
+		{"VAAE1", DVMI_TLBI_VAA, 0},   {"VAALE1", DVMI_TLBI_VAA, 1},
 	};
 	struct dvmi_lex save = p->lex;
 	char word[DVMI_NAME_MAX];
@@ -313,6 +314,7 @@ static int tlbi(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		if (!strncasecmp(start, ops[i].name, strlen(ops[i].name)) &&
 		    (!in->range || ops[i].what >= DVMI_TLBI_VA)) {
 			in->what = ops[i].what;
+			in->leaf = ops[i].leaf;
 			rest = start + strlen(ops[i].name);
 		}
 	in->domain = DVMI_DOMAIN_NSH;

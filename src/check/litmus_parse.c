@@ -38,6 +38,30 @@ static void rest_of_line(struct dvmi_lex *lex, char *out, size_t size)
 	trim(out);
 }
 
+/* Tables=x,y: descriptors of these pages stand for table entries, not for last-level ones. */
+static int tables(struct dvmi_litmus_parser *p, const char *list)
+{
+	while (*list) {
+		size_t n = strcspn(list, ", ");
+		char name[DVMI_NAME_MAX];
+		unsigned page;
+		int rc;
+
+		if (n >= sizeof(name))
+			return dvmi_lex_fail(&p->lex, "Tables=: a name is too long");
+		memcpy(name, list, n);
+		name[n] = 0;
+		rc = n ? dvmi_litmus_var(p, name, &page) : 0;
+		if (rc)
+			return rc;
+		if (n)
+			p->test->tables |= UINT32_C(1) << page;
+		list += n;
+		list += *list != 0;
+	}
+	return 0;
+}
+
 static int metadata(struct dvmi_litmus_parser *p, const char *line)
 {
 	if (!strncasecmp(line, "Variant=", 8)) {
@@ -51,6 +75,8 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 		p->test->erratum = true;
 		return 0;
 	}
+	if (!strncasecmp(line, "Tables=", 7)) /* beyond herd */
+		return tables(p, line + 7);
 	if (!strncasecmp(line, "EL0=", 4)) {
 		/* EL0=P0,P1: threads that run unprivileged */
 		for (const char *c = line + 4; *c; c++)

@@ -329,6 +329,7 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 	if (rc)
 		return rc;
 	r->prog->pages = test->space.pages;
+	r->prog->tables = test->tables;
 	for (unsigned t = 0; t < test->threads && !rc; t++)
 		rc = sift(r, t);
 	if (!rc)

@@ -129,6 +129,24 @@ static bool tlbi_matches(uint8_t what, uint8_t range, uint64_t operand, uint16_t
 	return vpn >= first && vpn - first < pages;
 }
 
+/*
+ * Last-level forms leave table entries (Tables= in a test). A level hint, TTL in bits [47:44] of the
+ * operand ([38:37] of a range: the level alone; 0: none), is a promise: an entry of another level
+ * need not go.
+ */
+static bool level_matches(const struct dvmi_program *prog, const struct dvmi_ev *e, uint64_t operand,
+			  uint16_t page)
+{
+	bool table = prog->tables >> page & 1;
+	uint64_t hint = e->range ? operand >> 37 & 3 : operand >> 44 & 15;
+
+	if ((e->what != DVMI_TLBI_VA && e->what != DVMI_TLBI_VAA) || !on(prog, DVMI_R_TLBI_LEVEL))
+		return true;
+	if (table)
+		return !e->leaf && !hint;
+	return !hint || (hint & 3) == 3;
+}
+
 bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t,
 		    unsigned pe, uint16_t loc, uint16_t asid)
 {
@@ -143,7 +161,8 @@ bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st
 		return true;
 	if (e->addr != DVMI_NO_NODE && !dvmi_eval(prog, st, e->addr, &operand))
 		return false;
-	return tlbi_matches(e->what, e->range, operand, loc, asid);
+	return tlbi_matches(e->what, e->range, operand, loc, asid) &&
+	       level_matches(prog, e, operand, loc);
 }
 
 static bool tlbi_complete(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t)

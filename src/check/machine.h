@@ -77,6 +77,7 @@ struct dvmi_ev {
 	uint8_t domain;	     /* enum dvmi_domain; of a TLBI: NSH is local, ISH and up broadcast */
 	uint8_t what;	     /* enum dvmi_tlbi_what */
 	uint8_t range;	     /* TLBI of the range form */
+	uint8_t leaf;	     /* TLBI of the last level only */
 	uint8_t walker;	     /* walk or read of a table walk in progress: no instruction's access */
 	uint16_t asid;	     /* context of a walk */
 	uint16_t addr, data; /* nodes */
@@ -136,6 +137,7 @@ struct dvmi_pe {
 
 struct dvmi_program {
 	unsigned pages, pes;
+	uint32_t tables; /* bit per page: its descriptor stands for a table entry */
 	struct dvmi_pe pe[DVMI_PES_MAX];
 	unsigned nodes, reads, writes, walks, tlbis;
 	struct dvmi_node node[DVMI_NODES_MAX];

@@ -362,6 +362,7 @@ static void tlbi(struct builder *b, const struct dvmi_insn *in)
 
 	e->what = in->what;
 	e->range = in->range;
+	e->leaf = in->leaf;
 	e->domain = in->domain;
 	if (in->rn != DVMI_REG_NONE) {
 		e->addr = get(b, in->rn);

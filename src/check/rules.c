@@ -308,6 +308,11 @@ static const struct rule_info rules[DVMI_RULES] = {
 	[DVMI_R_TLBI_MATCH] = {"tlbi-match", "inv-scope",
 			       "a TLBI by address or ASID acts on that address or ASID only", NULL,
 			       false},
+	[DVMI_R_TLBI_LEVEL] =
+		{"tlbi-level", "Arm ARM C5.5, TTL and last-level forms",
+		 "a TLBI of the last level leaves table entries, and a level hint (TTL) that is not "
+		 "the entry's leaves the entry",
+		 NULL, false},
 	[DVMI_R_TLBI_DRAIN] =
 		{"tlbi-drain", "TLBI-ob: tr-ib^-1; TTD-read-ordered-before & ext",
 		 "completion waits for accesses and faults of other PEs that used what the TLBI "

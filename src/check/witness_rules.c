@@ -146,6 +146,19 @@ static const char *reused(const struct dvm_witness *w)
 /* How far a TLBI came towards preventing the use; the higher the closer. */
 enum reach { REACH_NONE, REACH_OTHER, REACH_LEVEL, REACH_SCOPE, REACH_EARLY, REACH_LATE };
 
+/* Would TLBI @t hit if levels did not matter? */
+static bool hits_but_level(const struct dvm_witness *w, const struct use *u, unsigned t)
+{
+	struct dvmi_rules *on = &w->run.prog->rules;
+	uint64_t off = on->off;
+	bool hits;
+
+	on->off |= UINT64_C(1) << DVMI_R_TLBI_LEVEL;
+	hits = dvmi_tlbi_hits(w->run.prog, &w->end, t, w->run.prog->tlbi[t].pe, u->loc, u->asid);
+	on->off = off;
+	return hits;
+}
+
 static enum reach reach(const struct dvm_witness *w, const struct use *u, unsigned t)
 {
 	const struct dvmi_program *prog = w->run.prog;
@@ -158,7 +171,7 @@ static enum reach reach(const struct dvm_witness *w, const struct use *u, unsign
 	if (!w->when[r->pe][r->ev])
 		return REACH_LATE; /* not even executed when the use happened */
 	if (!dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid))
-		return REACH_OTHER;
+		return hits_but_level(w, u, t) ? REACH_LEVEL : REACH_OTHER;
 	if (!dvmi_tlbi_hits(prog, &w->end, t, u->pe, u->loc, u->asid))
 		return REACH_SCOPE;
 	return !u->seen || w->end.pos[overwrite] >= w->end.snap[t] ? REACH_EARLY : REACH_LATE;
@@ -236,6 +249,14 @@ static void blame(struct dvm_witness *w, const struct use *u, unsigned t, enum r
 		if (w->origins && w->origins->moves && r->pe != u->writer)
 			broke(w, 11, "%s runs on %s after the task left the CPU it had sampled",
 			      tlbi, from);
+		break;
+	case REACH_LEVEL:
+		snprintf(w->wrong, sizeof(w->wrong),
+			 "%s leaves the entry that %s used: %s.", tlbi, cpu,
+			 w->run.prog->tables >> u->loc & 1
+				 ? "it acts on last-level entries, and this is a table entry"
+				 : "its level hint is not the level of the entry");
+		broke(w, 7, "%s misses what %s may hold", tlbi, cpu);
 		break;
 	case REACH_EARLY:
 		snprintf(w->wrong, sizeof(w->wrong),
