@@ -2,6 +2,7 @@
 /* A witness written down: columns per CPU, or JSON. */
 #include "check/witness.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -160,102 +161,80 @@ int dvm_witness_text(const struct dvm_witness *w, char **text)
 
 /* ---- JSON ---- */
 
-/* What is printed is ASCII, names of files aside. */
-static void put_string(struct dvmi_buf *buf, const char *text)
+static void write_tlbs(struct dvmi_jw *j, const struct dvmi_witness_row *r, unsigned pes)
 {
-	dvmi_buf_puts(buf, "\"");
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			dvmi_buf_printf(buf, "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			dvmi_buf_printf(buf, "\\u%04x", (unsigned)*text);
-		else
-			dvmi_buf_add(buf, text, 1);
-	}
-	dvmi_buf_puts(buf, "\"");
+	dvmi_jw_array_line(j, "tlb");
+	for (unsigned p = 0; p < pes; p++)
+		dvmi_jw_string(j, NULL, r->tlb[p]);
+	dvmi_jw_end_array(j);
 }
 
-static void put_member(struct dvmi_buf *buf, const char *key, const char *text)
-{
-	dvmi_buf_printf(buf, "\"%s\": ", key);
-	put_string(buf, text);
-}
-
-static void put_tlbs(struct dvmi_buf *buf, const struct dvmi_witness_row *r, unsigned pes)
-{
-	dvmi_buf_puts(buf, "\"tlb\": [");
-	for (unsigned p = 0; p < pes; p++) {
-		dvmi_buf_puts(buf, p ? ", " : "");
-		put_string(buf, r->tlb[p]);
-	}
-	dvmi_buf_puts(buf, "]");
-}
-
-static void json_step(struct dvmi_buf *buf, const struct dvm_witness *w,
-		      const struct dvmi_witness_row *r)
+static void write_step(struct dvmi_jw *j, const struct dvm_witness *w,
+		       const struct dvmi_witness_row *r)
 {
 	static const char *const kinds[] = {"walk", "read", "write", "fault",
 					    "dmb",  "dsb",  "cse",   "tlbi"};
 	const struct dvmi_origin *o = dvmi_witness_origin(w, r->pe, r->ev);
 
-	dvmi_buf_printf(buf, "{\"step\": %u, \"cpu\": %u, \"line\": %u, ", r->step, r->pe,
-			o ? o->line : 0);
-	put_member(buf, "source", r->source);
-	dvmi_buf_puts(buf, ", ");
-	put_member(buf, "instruction", dvmi_witness_insn(w, r->pe, r->ev)->text);
-	dvmi_buf_puts(buf, ", ");
-	put_member(buf, "event", kinds[w->run.prog->pe[r->pe].ev[r->ev].kind]);
-	dvmi_buf_puts(buf, ", ");
-	put_member(buf, "effect", r->effect);
-	dvmi_buf_puts(buf, ", ");
-	put_tlbs(buf, r, w->run.prog->pes);
-	dvmi_buf_puts(buf, "}");
+	dvmi_jw_object_line(j, NULL);
+	dvmi_jw_u64(j, "step", r->step);
+	dvmi_jw_u64(j, "cpu", r->pe);
+	dvmi_jw_u64(j, "line", o ? o->line : 0);
+	dvmi_jw_string(j, "source", r->source);
+	dvmi_jw_string(j, "instruction", dvmi_witness_insn(w, r->pe, r->ev)->text);
+	dvmi_jw_string(j, "event", kinds[w->run.prog->pe[r->pe].ev[r->ev].kind]);
+	dvmi_jw_string(j, "effect", r->effect);
+	write_tlbs(j, r, w->run.prog->pes);
+	dvmi_jw_end_object(j);
 }
 
-static void json_rules(struct dvmi_buf *buf, const struct dvm_witness *w)
+static void write_rules(struct dvmi_jw *j, const struct dvm_witness *w)
 {
-	dvmi_buf_puts(buf, "\"rules\": [");
+	dvmi_jw_array(j, "rules");
 	for (unsigned i = 0; i < w->broken; i++) {
-		dvmi_buf_printf(buf, "%s{\"rule\": \"R%u\", ", i ? ", " : "", w->broke[i].rule);
-		put_member(buf, "says", dvm_safety_rule_text(w->broke[i].rule));
-		dvmi_buf_puts(buf, ", ");
-		put_member(buf, "broken", w->broke[i].text);
-		dvmi_buf_puts(buf, "}");
+		char rule[16];
+
+		snprintf(rule, sizeof(rule), "R%u", w->broke[i].rule);
+		dvmi_jw_object(j, NULL);
+		dvmi_jw_string(j, "rule", rule);
+		dvmi_jw_string(j, "says", dvm_safety_rule_text(w->broke[i].rule));
+		dvmi_jw_string(j, "broken", w->broke[i].text);
+		dvmi_jw_end_object(j);
 	}
-	dvmi_buf_puts(buf, "]");
+	dvmi_jw_end_array(j);
 }
 
 int dvm_witness_json(const struct dvm_witness *w, char **json)
 {
-	struct dvmi_buf buf = {0};
+	struct dvmi_jw j = {.first = true};
 	struct dvmi_witness_row *row;
 	unsigned rows, pes = w->run.prog->pes;
 
 	if (dvmi_witness_rows(w, &row, &rows))
 		return -DVM_ENOMEM;
-	dvmi_buf_puts(&buf, "{");
-	put_member(&buf, "test", w->test->name);
-	dvmi_buf_puts(&buf, ", \"cpus\": [");
+	dvmi_jw_object(&j, NULL);
+	dvmi_jw_string(&j, "test", w->test->name);
+	dvmi_jw_array(&j, "cpus");
 	for (unsigned p = 0; p < pes; p++) {
 		char cpu[32];
 
 		dvmi_witness_cpu(w, p, cpu, sizeof(cpu));
-		dvmi_buf_puts(&buf, p ? ", " : "");
-		put_string(&buf, w->origins && p < w->origins->cols ? w->origins->title[p] : cpu);
+		dvmi_jw_string(&j, NULL,
+			       w->origins && p < w->origins->cols ? w->origins->title[p] : cpu);
 	}
-	dvmi_buf_printf(&buf, "], \"machine_steps\": %u, \"steps_to_the_end\": %u, ", w->way.bad,
-			w->way.length - w->way.bad);
-	put_member(&buf, "wrong", w->wrong);
-	dvmi_buf_puts(&buf, ", ");
-	json_rules(&buf, w);
-	dvmi_buf_puts(&buf, ", \"start\": {");
-	put_tlbs(&buf, &row[0], pes);
-	dvmi_buf_puts(&buf, "}, \"steps\": [");
-	for (unsigned i = 1; i < rows; i++) {
-		dvmi_buf_puts(&buf, i > 1 ? ",\n " : "\n ");
-		json_step(&buf, w, &row[i]);
-	}
-	dvmi_buf_puts(&buf, "]}");
+	dvmi_jw_end_array(&j);
+	dvmi_jw_u64(&j, "machine_steps", w->way.bad);
+	dvmi_jw_u64(&j, "steps_to_the_end", w->way.length - w->way.bad);
+	dvmi_jw_string(&j, "wrong", w->wrong);
+	write_rules(&j, w);
+	dvmi_jw_object(&j, "start");
+	write_tlbs(&j, &row[0], pes);
+	dvmi_jw_end_object(&j);
+	dvmi_jw_array(&j, "steps");
+	for (unsigned i = 1; i < rows; i++)
+		write_step(&j, w, &row[i]);
+	dvmi_jw_end_array(&j);
+	dvmi_jw_end_object(&j);
 	dvmi_free(row);
-	return dvmi_buf_take(&buf, json);
+	return dvmi_jw_take(&j, json);
 }

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "report/text.h"
 #include "study/study.h"
 
 #include <stddef.h>
@@ -280,7 +281,9 @@ int dvm_report_json(const struct dvm_study *s, char **text, struct dvm_error *er
 	dvmi_jw_object(&w, NULL);
 	dvmi_jw_string(&w, "schema", "dvmsim.compare/1");
 	write_results(&w, s);
-	ret = write_manifest(&w, s);
+	ret = dvmi_report_safety_json(&w, s);
+	if (!ret)
+		ret = write_manifest(&w, s);
 	dvmi_jw_end_object(&w);
 	if (!ret)
 		ret = dvmi_jw_take(&w, text);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/text.h"
 
+#include "base/json.h"
+
 #include "study/study.h"
 
 #include <dvmsim/scenario.h>
@@ -94,6 +96,42 @@ static void put_strategy(struct dvmi_buf *out, const struct dvm_strategy *s)
 		}
 	}
 	dvmi_buf_puts(out, "\n");
+}
+
+/* ---- the same, as JSON ---- */
+
+static void write_reading(struct dvmi_jw *w, const char *reading, const struct verdicts *v)
+{
+	dvmi_jw_object(w, reading);
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		for (unsigned k = 0; k <= DVM_SCENARIO_UNSUPPORTED; k++)
+			if (v->of[k] >> i & 1)
+				dvmi_jw_string(w, dvm_scenario_name(i),
+					       dvm_scenario_verdict_name(
+						       (enum dvm_scenario_verdict)k));
+	dvmi_jw_end_object(w);
+}
+
+int dvmi_report_safety_json(struct dvmi_jw *w, const struct dvm_study *s)
+{
+	int ret = 0;
+
+	dvmi_jw_array(w, "safety");
+	for (size_t i = 0; i < s->nstrategies && !ret; i++) {
+		struct verdicts v[READINGS];
+
+		for (size_t r = 0; r < READINGS && !ret; r++)
+			ret = check(s->strategies[i], r, &v[r]);
+		if (ret)
+			break;
+		dvmi_jw_object(w, NULL);
+		dvmi_jw_string(w, "strategy", dvm_strategy_name(s->strategies[i]));
+		for (size_t r = 0; r < READINGS; r++)
+			write_reading(w, readings[r], &v[r]);
+		dvmi_jw_end_object(w);
+	}
+	dvmi_jw_end_array(w);
+	return ret;
 }
 
 void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)

@@ -65,7 +65,7 @@ START_TEST(every_unsafe_test_has_steps_that_replay_to_the_stale_use)
 		ck_assert_ptr_nonnull(strstr(text, "\n    1  "));
 		ck_assert_ptr_nonnull(strstr(text, "What went wrong: "));
 		ck_assert_ptr_nonnull(strstr(text, "user: "));
-		ck_assert_ptr_nonnull(strstr(json, "\"steps\": [\n {\"step\": 1, "));
+		ck_assert_ptr_nonnull(strstr(json, "\"step\": 1, \"cpu\": "));
 		dvm_free(text);
 		dvm_free(json);
 		/* A path that leaves out a step is none: the machine refuses what it skips to. */

@@ -4,6 +4,7 @@
 #include "fake.h"
 
 #include <dvmsim/report.h>
+#include <dvmsim/scenario.h>
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -117,8 +118,8 @@ static bool conforms(const cJSON *value, const cJSON *schema, char why[256]);
 static bool object_conforms(const cJSON *value, const cJSON *schema, char why[256])
 {
 	const cJSON *properties = cJSON_GetObjectItemCaseSensitive(schema, "properties"), *item;
-	bool closed = cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(schema,
-								     "additionalProperties"));
+	const cJSON *others = cJSON_GetObjectItemCaseSensitive(schema, "additionalProperties");
+	bool closed = cJSON_IsFalse(others);
 
 	cJSON_ArrayForEach(item, cJSON_GetObjectItemCaseSensitive(schema, "required")) {
 		if (cJSON_GetObjectItemCaseSensitive(value, item->valuestring))
@@ -133,6 +134,8 @@ static bool object_conforms(const cJSON *value, const cJSON *schema, char why[25
 			snprintf(why, 256, "%s is not in the schema", item->string);
 			return false;
 		}
+		if (!rule_of && cJSON_IsObject(others))
+			rule_of = others;
 		if (rule_of && !conforms(item, rule_of, why))
 			return false;
 	}
@@ -263,6 +266,47 @@ START_TEST(schema_refuses_what_is_no_result)
 }
 END_TEST
 
+static const char *direct_verdict(const cJSON *doc, const char *strategy, unsigned scenario)
+{
+	const cJSON *manifest = cJSON_GetObjectItem(doc, "manifest"), *item;
+	struct dvm_scenario_result *r;
+	struct dvm_strategy *s = NULL;
+	const char *verdict;
+
+	cJSON_ArrayForEach(item, cJSON_GetObjectItem(manifest, "strategies"))
+		if (!strcmp(cJSON_GetObjectItem(item, "name")->valuestring, strategy))
+			ck_assert_int_eq(dvm_strategy_parse(cJSON_GetObjectItem(item, "text")->valuestring,
+							    "t", &s, NULL), 0);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_int_eq(dvm_scenario_check(s, scenario, NULL, &r, NULL), 0);
+	verdict = dvm_scenario_verdict_name(dvm_scenario_verdict(r));
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
+	return verdict;
+}
+
+/* No number without the checker's word on the strategy: in the document as in the text. */
+START_TEST(every_strategy_has_the_checkers_verdicts)
+{
+	cJSON *doc = document(with_stale, DVM_SENSITIVITY_OFF);
+	const cJSON *item;
+	int strategies = 0;
+
+	cJSON_ArrayForEach(item, cJSON_GetObjectItem(doc, "safety")) {
+		const char *name = cJSON_GetObjectItem(item, "strategy")->valuestring;
+		const cJSON *cat = cJSON_GetObjectItem(item, "cat");
+
+		strategies++;
+		ck_assert_int_eq(cJSON_GetArraySize(cat), (int)dvm_scenarios());
+		for (unsigned k = 0; k < 3; k++)
+			ck_assert_str_eq(cJSON_GetObjectItem(cat, dvm_scenario_name(k))->valuestring,
+					 direct_verdict(doc, name, k));
+	}
+	ck_assert_int_eq(strategies, 3);
+	cJSON_Delete(doc);
+}
+END_TEST
+
 /* The values of the cell the issue asks for. */
 START_TEST(cells_carry_the_numbers)
 {
@@ -359,6 +403,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, json_is_what_the_schema_says, 0, 2);
 	tcase_add_loop_test(tc, schema_refuses_what_is_no_result, 0,
 			    sizeof(broken) / sizeof(broken[0]));
+	tcase_add_test(tc, every_strategy_has_the_checkers_verdicts);
 	tcase_add_test(tc, cells_carry_the_numbers);
 	tcase_add_loop_test(tc, a_forged_result_is_not_repeated, 0,
 			    sizeof(forged) / sizeof(forged[0]));
