@@ -190,6 +190,11 @@ static const struct cli_option options[] = {
 	{ "seeds", 'n', "N", "Runs of a cell in which something is random (default 5).", false },
 	{ "seed", 0, "N", "The first seed (default 1).", false },
 	{ "copies", 'c', "N", "Copies of the workload at once (default: as many as fit).", false },
+	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler) or recorded (the trace; "
+				"default).", false },
+	{ "migrate", 0, "HZ", "So often a second a busy CPU sends its task elsewhere (an experiment).",
+	  false },
+	{ "offline", 0, "CPU@MS", "CPU that goes offline, so many milliseconds after the start.", false },
 	{ "sensitivity", 0, "WHICH",
 	  "Recompute over the ranges of estimates: signs (default), off, or all.", false },
 	{ "budget", 0, "N", "Events that single parameters may cost with signs (default 20000000).",

@@ -97,15 +97,46 @@ static int read_sensitivity(const struct cli_args *args, int *sensitivity)
 	return cli_usage("--sensitivity: '%s' is not signs, off or all", word);
 }
 
+static int read_schedule(const struct cli_args *args, unsigned *schedule)
+{
+	const char *word = has_option(args, "schedule") ? cli_value(args, "schedule") : NULL;
+
+	*schedule = DVM_SIM_RECORDED;
+	if (word && !strcmp(word, "simulated"))
+		*schedule = DVM_SIM_SIMULATED;
+	else if (word && strcmp(word, "recorded") != 0)
+		return cli_usage("--schedule: '%s' is not simulated or recorded", word);
+	return CLI_OK;
+}
+
+/* --offline CPU@MS */
+static int read_offline(const struct cli_args *args, struct dvm_study_options *o)
+{
+	const char *word = has_option(args, "offline") ? cli_value(args, "offline") : NULL;
+	unsigned cpu, ms;
+	char rest;
+
+	if (!word)
+		return CLI_OK;
+	if (sscanf(word, "%5u@%6u%c", &cpu, &ms, &rest) != 2 || !ms)
+		return cli_usage("--offline: '%s' is not CPU@MS, a CPU and milliseconds from the start",
+				 word);
+	o->offline_cpu = cpu;
+	o->offline_ps = ms * UINT64_C(1000000000);
+	return CLI_OK;
+}
+
 int cli_study_options(const struct cli_args *args, struct dvm_study_options *options)
 {
-	unsigned long long seeds = 0, seed = 0, copies = 0, threads = 0, budget = 0;
+	unsigned long long seeds = 0, seed = 0, copies = 0, threads = 0, budget = 0, hz = 0;
+	int status;
 
 	/* Seeds below 2^53: every reader of the result's JSON keeps them exact. */
 	if (!number(args, "seeds", 1, 1000, &seeds) ||
 	    !number(args, "seed", 1, 1ull << 53, &seed) ||
 	    !number(args, "copies", 1, 65536, &copies) ||
 	    !number(args, "threads", 1, 64, &threads) ||
+	    !number(args, "migrate", 1, 1000000, &hz) ||
 	    !number(args, "budget", 1, 1ull << 53, &budget))
 		return CLI_USAGE;
 	*options = (struct dvm_study_options){
@@ -113,12 +144,16 @@ int cli_study_options(const struct cli_args *args, struct dvm_study_options *opt
 		.seeds = (unsigned)seeds,
 		.first_seed = seed,
 		.copies = (unsigned)copies,
+		.forced_migrations_hz = hz,
 		.threads = (unsigned)threads,
 		.budget = budget,
 		.progress = on_progress,
 		.progress_arg = &progress,
 	};
-	return read_sensitivity(args, &options->sensitivity);
+	status = read_schedule(args, &options->schedule);
+	if (!status)
+		status = read_offline(args, options);
+	return status ? status : read_sensitivity(args, &options->sensitivity);
 }
 
 static int add_model(struct dvm_study *study, enum dvm_model_kind kind, const char *name)

@@ -31,6 +31,38 @@ enum dvm_sim_tlbi {
 	DVM_SIM_TLBI_IPI = 4,
 };
 
+/** enum dvm_sim_schedule - who says where a task runs, and when. */
+enum dvm_sim_schedule {
+	DVM_SIM_RECORDED,  /* the trace: every CPU executes its own records */
+	DVM_SIM_SIMULATED, /* a scheduler: every task executes its own records */
+};
+
+/**
+ * enum dvm_sim_reason - why a task is on the CPU where it is; dvm_sim_reason_name() has their names.
+ * Sources: select_task_rq(), load_balance() and others of kernel/sched; docs/model.md.
+ */
+enum dvm_sim_reason {
+	DVM_SIM_RECORDED_PLACE, /* the trace says so */
+	DVM_SIM_WAKE_PREV,      /* woken where it last ran */
+	DVM_SIM_WAKE_AFFINE,    /* woken on its waker's CPU */
+	DVM_SIM_IDLE_SIBLING,   /* woken on an idle CPU that shares a cache with one of the two */
+	DVM_SIM_WAKE_ON_CPU,    /* woken before it had left its CPU */
+	DVM_SIM_WAKE_QUEUED,    /* woken before it had left its queue */
+	DVM_SIM_WAKE_BOUND,     /* it may not run elsewhere */
+	DVM_SIM_FORK,
+	DVM_SIM_EXEC,
+	DVM_SIM_NEWIDLE,        /* pulled by a CPU about to idle */
+	DVM_SIM_PERIODIC,       /* pulled by periodic balancing */
+	DVM_SIM_NOHZ,           /* the same, on behalf of an idle CPU */
+	DVM_SIM_ACTIVE,         /* pushed off its CPU while it ran, as balancing kept failing */
+	DVM_SIM_NUMA,           /* back to the node of its memory */
+	DVM_SIM_AFFINITY,       /* its allowed CPUs changed: a forced migration */
+	DVM_SIM_HOTPLUG,        /* its CPU went offline */
+	DVM_SIM_RT_PUSH,
+	DVM_SIM_RT_PULL,
+	DVM_SIM_REASONS
+};
+
 /**
  * struct dvm_sim_event - one event in the life of an address space; fields that have no meaning for
  * a kind are 0.
@@ -49,10 +81,12 @@ enum dvm_sim_tlbi {
  * @waker_cpu: INSTALL: where that task ran
  * @op:       FLUSH: cause, enum dvm_trace_op
  * @tlbi:     FLUSH: enum dvm_sim_tlbi bits
+ * @reason:   INSTALL: why its task is there, enum dvm_sim_reason
  */
 struct dvm_sim_event {
 	uint64_t time_ps, took_ps, pages;
 	uint32_t kind, mm, parent, task, cpu, cpus, first, from_cpu, waker, waker_cpu, op, tlbi;
+	uint32_t reason;
 };
 
 /** dvm_sim_observer - told of every event, in order; must not call into the simulation. */
@@ -72,6 +106,11 @@ typedef void (*dvm_sim_observer)(void *arg, const struct dvm_sim_event *event);
  * @max_events: stop with -DVM_EBUDGET after so many events; 0 means 2^40
  * @working_set_pages: pages an address space uses, for workloads that carry no memory accesses; 0
  *              means 64, an estimate (docs/model.md, "Working sets": plausible from 16 to 512)
+ * @schedule:   enum dvm_sim_schedule; simulated: tasks of all copies share all CPUs of the part
+ * @forced_migrations_hz: simulated: so many times a second each busy CPU sends its task to another
+ *              CPU, drawn by @seed; 0: never; at most 1,000,000. For experiments
+ * @offline_cpu: simulated: CPU that goes offline
+ * @offline_ps: when, in picoseconds of simulated time; 0: none goes
  * @observer:   told of the events of all address spaces; NULL for none
  * @observer_arg: passed to it
  * @strict_order: for tests: make the accesses of all CPUs one by one in the order of time, instead of
@@ -87,6 +126,10 @@ struct dvm_sim_options {
 	uint64_t seed;
 	uint64_t max_events;
 	uint64_t working_set_pages;
+	unsigned schedule;
+	unsigned offline_cpu;
+	uint64_t offline_ps;
+	uint64_t forced_migrations_hz;
 	dvm_sim_observer observer;
 	void *observer_arg;
 	bool strict_order;
@@ -144,6 +187,19 @@ struct dvm_latency {
  * @asid_slow_paths:   switches to another address space that took the ASID allocator's lock
  * @asid_rollovers:    generations of ASIDs that were used up
  * @asid_flushes:      times a CPU flushed its whole TLB after a rollover
+ * @moves:             migrations by enum dvm_sim_reason
+ * @lost:              address spaces that came to their second CPU, by the reason that brought them
+ * @wakeups:           simulated schedule, as all below: wake-ups that made a task runnable
+ * @reschedules:       interrupts that told another CPU, or an idle one, to reschedule
+ * @preemptions:       times a task that could go on was switched out
+ * @preemptions_flush: of these, inside a flush
+ * @migrations_flush:  flushes that went on on another CPU
+ * @restarts:          restarts of restartable sections
+ * @migrate_slow:      migrate_enable() that took the slow path
+ * @lock_waits:        flushes that waited for a page-table lock whose holder was switched out (RT)
+ * @ticks:             scheduler ticks that had something to do
+ * @interrupt_ps:      work that ticks and reschedule interrupts took away
+ * @wake_latency:      from a wake-up to the moment the task runs
  * @flush:             time of a flush of a user address space, call to return
  * @dsb:               time of a DSB that completes broadcast TLBIs
  */
@@ -160,7 +216,10 @@ struct dvm_stats {
 	uint64_t mms, mms_one_cpu;
 	uint64_t events;
 	uint64_t asid_slow_paths, asid_rollovers, asid_flushes;
-	struct dvm_latency flush, dsb;
+	uint64_t moves[DVM_SIM_REASONS], lost[DVM_SIM_REASONS];
+	uint64_t wakeups, reschedules, preemptions, preemptions_flush, migrations_flush, restarts;
+	uint64_t migrate_slow, lock_waits, ticks, interrupt_ps;
+	struct dvm_latency flush, dsb, wake_latency;
 };
 
 /**
@@ -223,6 +282,9 @@ DVM_API bool dvm_sim_is_random(const struct dvm_sim *sim);
 
 /** dvm_sim_stats() - totals; borrowed, valid until the simulation is freed. */
 DVM_API const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *sim);
+
+/** dvm_sim_reason_name() - "wake-affine", ...; NULL from DVM_SIM_REASONS on. */
+DVM_API const char *dvm_sim_reason_name(unsigned reason);
 
 /** dvm_sim_work() - work kind @index; 0, or -DVM_ENOENT past the last. */
 DVM_API int dvm_sim_work(const struct dvm_sim *sim, size_t index, struct dvm_work *work);

@@ -39,6 +39,7 @@ enum dvm_sensitivity {
  *                which nothing is random runs once.
  * @first_seed:   the seeds are @first_seed, @first_seed + 1, ...; 0 means 1
  * @copies:       as in struct dvm_sim_options
+ * @schedule:     as in struct dvm_sim_options, as are the next three
  * @max_events:   as in struct dvm_sim_options
  * @sensitivity:  enum dvm_sensitivity
  * @budget:       events that the single-parameter runs of one workload on one part may cost
@@ -57,6 +58,10 @@ struct dvm_study_options {
 	unsigned seeds;
 	uint64_t first_seed;
 	unsigned copies;
+	unsigned schedule;
+	unsigned offline_cpu;
+	uint64_t offline_ps;
+	uint64_t forced_migrations_hz;
 	uint64_t max_events;
 	int sensitivity;
 	uint64_t budget;

@@ -106,7 +106,9 @@ static const struct {
 	C(tlbi_local), C(tlbi_broadcast), C(dvm_nonsyncs), C(dvm_syncs), C(dvm_snoops), C(switches),
 	C(mm_switches), C(migrations), C(tlb_refills), C(tlb_accesses), C(tlb_l1_misses),
 	C(tlb_l2_misses), C(mms), C(mms_one_cpu), C(events), C(asid_slow_paths),
-	C(asid_rollovers), C(asid_flushes),
+	C(asid_rollovers), C(asid_flushes), C(wakeups), C(reschedules), C(preemptions),
+	C(preemptions_flush), C(migrations_flush), C(restarts), C(migrate_slow), C(lock_waits),
+	C(ticks), C(interrupt_ps),
 #undef C
 };
 
@@ -121,6 +123,16 @@ static void write_latency(struct dvmi_jw *w, const char *key, const struct dvm_l
 	dvmi_jw_end_object(w);
 }
 
+/* By enum dvm_sim_reason, those that occurred. */
+static void write_reasons(struct dvmi_jw *w, const char *key, const uint64_t *counts)
+{
+	dvmi_jw_object_line(w, key);
+	for (unsigned i = 0; i < DVM_SIM_REASONS; i++)
+		if (counts[i])
+			dvmi_jw_u64(w, dvm_sim_reason_name(i), counts[i]);
+	dvmi_jw_end_object(w);
+}
+
 static void write_stats(struct dvmi_jw *w, const struct dvm_stats *stats)
 {
 	dvmi_jw_object(w, "stats");
@@ -129,6 +141,9 @@ static void write_stats(struct dvmi_jw *w, const struct dvm_stats *stats)
 			    *(const uint64_t *)((const char *)stats + counters[i].offset));
 	write_latency(w, "flush", &stats->flush);
 	write_latency(w, "dsb", &stats->dsb);
+	write_latency(w, "wake_latency", &stats->wake_latency);
+	write_reasons(w, "moves", stats->moves);
+	write_reasons(w, "lost", stats->lost);
 	dvmi_jw_end_object(w);
 }
 
@@ -185,11 +200,16 @@ static void write_results(struct dvmi_jw *w, const struct dvm_study *s)
 static void write_options(struct dvmi_jw *w, const struct dvm_study *s)
 {
 	static const char *const words[] = { "signs", "off", "all" };
+	static const char *const schedules[] = { "recorded", "simulated" };
 
 	dvmi_jw_object(w, "options");
 	dvmi_jw_u64(w, "seeds", s->options.seeds);
 	dvmi_jw_u64(w, "first_seed", s->options.first_seed);
 	dvmi_jw_u64(w, "copies", s->options.copies);
+	dvmi_jw_string(w, "schedule", schedules[s->options.schedule]);
+	dvmi_jw_u64(w, "forced_migrations_hz", s->options.forced_migrations_hz);
+	dvmi_jw_u64(w, "offline_cpu", s->options.offline_cpu);
+	dvmi_jw_u64(w, "offline_ps", s->options.offline_ps);
 	dvmi_jw_u64(w, "max_events", s->options.max_events);
 	dvmi_jw_string(w, "sensitivity", words[s->options.sensitivity]);
 	dvmi_jw_u64(w, "sensitivity_budget", s->options.budget);

@@ -29,13 +29,19 @@ uint64_t dvmi_reach_ps(const struct dvmi_hw *hw)
 	return least(reach, least(hw->kernel_context_switch_ps, hw->kernel_mm_switch_ps));
 }
 
+/* Has it a batch flush to make, or a flush to go on with that it was switched out of? */
+static bool may_complete(const struct dvmi_task *t)
+{
+	return t->deferred || t->saved;
+}
+
 /* May the next act of @c be the return of a flush, or of the batch flush that completes some? */
 static bool in_flush(const struct dvm_sim *s, const struct dvmi_cpu *c)
 {
 	if (c->phase == DVMI_PHASE_HOOK && c->after == DVMI_PHASE_RECORD)
 		return true;
-	return s->tasks[c->task].deferred ||
-	       (c->phase != DVMI_PHASE_RECORD && s->tasks[c->in_task].deferred);
+	return may_complete(&s->tasks[c->task]) ||
+	       (c->phase != DVMI_PHASE_RECORD && may_complete(&s->tasks[c->in_task]));
 }
 
 uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t next)

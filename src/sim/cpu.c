@@ -65,36 +65,52 @@ static uint64_t lost_so_far(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_
  * Work lost to snoops and interrupts since the CPU last acted delays what it does next. An idle CPU,
  * or one that waits, had nothing to lose.
  */
-static uint64_t settle(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
+uint64_t dvmi_cpu_take_lost(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	uint64_t lost = lost_so_far(s, c, now), debt = lost - c->lost_seen_ps;
 
 	c->lost_seen_ps = lost;
-	if (c->idle || c->waiting || !debt)
-		return now;
+	if (c->idle || c->waiting)
+		return 0;
 	s->stats.bystander_ps += debt;
-	return now + debt;
+	return debt;
+}
+
+/* The next record, or what the scheduler lets run. */
+static int go_on(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	return s->simulated ? dvmi_dispatch_next(s, c, now, next) :
+			      dvmi_replay_next(s, c, now, next);
+}
+
+static int hook(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	if (s->simulated && dvmi_hook_may_leave(s, c))
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);
+	return dvmi_hook_act(s, c, now, next);
 }
 
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
-	uint64_t next = settle(s, c, now);
+	uint64_t next = now + dvmi_cpu_take_lost(s, c, now);
 	int ret = 0;
 
+	c->running = c->running && next != now;
 	for (unsigned i = 0; next == now; i++) {
 		if (i == INSTANT_MAX)
 			return dvmi_error(s->err, DVM_EBUDGET, s->program->name,
 					  "CPU %u executed %u steps without time passing", c->id,
 					  INSTANT_MAX);
 		if (c->phase == DVMI_PHASE_HOOK)
-			ret = dvmi_hook_act(s, c, now, &next);
+			ret = hook(s, c, now, &next);
 		else if (c->phase == DVMI_PHASE_SWITCH)
 			ret = dvmi_switch_act(s, c, now, &next);
 		else
-			ret = dvmi_replay_next(s, c, now, &next);
+			ret = go_on(s, c, now, &next);
 		if (ret)
 			return ret;
 	}
+	c->run_end_ps = next;
 	if (next != DVMI_NEVER)
 		dvmi_evq_cpu_set_reach(&s->evq, c->id, next, dvmi_cpu_reach(s, c, next));
 	return 0;

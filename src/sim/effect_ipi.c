@@ -6,14 +6,48 @@
 
 /* IPIs that run the strategy's ipi hook on other CPUs. */
 
-/* One target's handler: it touches only its own TLB, and words, so it runs to its end at once. */
+/* A handler touches only its own CPU's TLB, and words, so it runs to its end at once. */
+int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uint64_t *end)
+{
+	struct dvmi_hook_run *h = &self->hook;
+	const struct dvmi_insn *i;
+	uint64_t t = now;
+
+	while ((i = dvmi_frame_next(&h->frame, &h->env))) {
+		uint64_t next = t;
+		int ret = 0;
+
+		if (dvmi_op_is_memory(i->op) || i->op == DVMI_ASID) {
+			ret = dvmi_effect_memory(s, self, i, t, &next);
+		} else if (i->op == DVMI_TLBI && i->scope == DVMI_TLBI_LOCAL) {
+			ret = dvmi_effect_tlbi(s, self, i, t, &next);
+		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
+			ret = dvmi_core_dsb(&s->core, self->id, t, dvmi_insn_dsb_type(i),
+					    DVMI_DSB_NSH, &next);
+			if (i->type == DVMI_BARRIER_ALL)
+				dvmi_oracle_dsb(s->oracle, self->id, false);
+			dvmi_frame_result(&h->frame, 0, &h->env);
+		} else if (dvmi_op_is_computed(i->op)) {
+			dvmi_frame_result(&h->frame, 0, &h->env);
+		} else {
+			return dvmi_error_at(s->err, DVM_EFORMAT, h->program->name, i->line,
+					     i->column, "an ipi or tick hook may use words, local TLBIs and"
+					     " DSB NSH only");
+		}
+		if (ret < 0)
+			return ret;
+		t = next == DVMI_NEVER ? t : next;
+	}
+	*end = t;
+	return 0;
+}
+
+/* One target's handler. */
 static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target, uint64_t arrive,
 		       uint64_t arg, uint64_t *end)
 {
 	struct dvmi_cpu self = { .id = target, .hook = from->hook };
 	struct dvmi_hook_run *h = &self.hook;
-	const struct dvmi_insn *i;
-	uint64_t t = arrive;
 
 	dvmi_frame_start(&h->frame, h->program, DVMI_HOOK_IPI);
 	h->frame.asid = from->hook.frame.asid;
@@ -23,33 +57,7 @@ static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target
 	h->stage = 0;
 	h->ops_begun = false;
 	h->flush = NULL; /* the sender's; covered as a whole when the handler ends */
-	while ((i = dvmi_frame_next(&h->frame, &h->env))) {
-		uint64_t next = t;
-		int ret = 0;
-
-		if (dvmi_op_is_memory(i->op) || i->op == DVMI_ASID) {
-			ret = dvmi_effect_memory(s, &self, i, t, &next);
-		} else if (i->op == DVMI_TLBI && i->scope == DVMI_TLBI_LOCAL) {
-			ret = dvmi_effect_tlbi(s, &self, i, t, &next);
-		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
-			ret = dvmi_core_dsb(&s->core, target, t, dvmi_insn_dsb_type(i),
-					    DVMI_DSB_NSH, &next);
-			if (i->type == DVMI_BARRIER_ALL)
-				dvmi_oracle_dsb(s->oracle, target, false);
-			dvmi_frame_result(&h->frame, 0, &h->env);
-		} else if (dvmi_op_is_computed(i->op)) {
-			dvmi_frame_result(&h->frame, 0, &h->env);
-		} else {
-			return dvmi_error_at(s->err, DVM_EFORMAT, h->program->name, i->line,
-					     i->column, "an ipi hook may use words, local TLBIs and"
-					     " DSB NSH only");
-		}
-		if (ret < 0)
-			return ret;
-		t = next == DVMI_NEVER ? t : next;
-	}
-	*end = t;
-	return 0;
+	return dvmi_handler_run(s, &self, arrive, end);
 }
 
 int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,

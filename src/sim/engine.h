@@ -2,6 +2,7 @@
 #ifndef DVMI_SIM_ENGINE_H
 #define DVMI_SIM_ENGINE_H
 
+#include "base/rng.h"
 #include "hw/core.h"
 #include "hw/evq.h"
 #include "hw/fabric.h"
@@ -9,6 +10,8 @@
 #include "kernel/asid.h"
 #include "kernel/asid_check.h"
 #include "kernel/request.h"
+#include "kernel/sched.h"
+#include "kernel/script.h"
 #include "kernel/words.h"
 #include "model/params.h"
 #include "program/program.h"
@@ -52,6 +55,9 @@ struct dvmi_hook_run {
 	uint64_t insn_ps, dsb_ps;
 	bool dsb_waits_tlbi;
 	bool local, broadcast, ipi;     /* TLBIs used so far */
+	/* Simulated schedule. */
+	bool irqs_off;
+	bool locked;                    /* under the page-table lock of .request.start */
 };
 
 enum dvmi_phase {
@@ -94,20 +100,62 @@ struct dvmi_cpu {
 	uint64_t accesses_left;         /* of it; 0 when none has begun */
 	bool stale;                     /* the next one uses a stale translation */
 	uint64_t *masks;                /* mask registers */
+	/* Simulated schedule. */
+	bool parked;                    /* idle, and acts when told to */
+	bool running;                   /* in recorded work that may be cut short, until: */
+	bool interrupted;               /* in the midst of accesses */
+	bool must_switch;               /* a reschedule that nothing can put off any more */
+	uint64_t run_end_ps;
+	bool used;                      /* some task has run here */
+	uint64_t tick_ps, force_ps;     /* when its next tick, its next forced migration is due */
 	struct dvmi_hook_run hook;
 };
 
+/* With kernel/sched.h's part at most 200 bytes (src/sim/task.c). */
 struct dvmi_task {
 	uint32_t on_cpu, last_cpu;      /* DVMI_NONE32: none */
-	uint32_t waiters;               /* CPUs whose SWITCH waits for this task: the last one */
+	uint32_t waiters;               /* recorded: CPUs whose SWITCH waits for it: the last one */
 	uint32_t mm;
 	uint32_t stints;                /* SWITCH records to this task executed so far */
+	/* Simulated schedule. */
+	uint32_t step;                  /* of its script: the next one */
+	uint32_t saved;                 /* 1 + where the hook is that it was switched out of; 0 */
+	uint32_t waker, waker_cpu;      /* of its last wake-up; 0: a timer */
+	uint32_t lock_next, lock_waiters; /* page-table lock held while switched out; who waits */
+	uint64_t remaining_ps;          /* of the work it was cut off from */
+	uint64_t accesses_done;         /* of the ACCESS_RUN it was switched out of */
+	uint64_t woken_ps;              /* runnable since */
+	uint16_t ops;                   /* operations begun and not over: it is in the kernel */
+	uint8_t state;                  /* enum dvmi_task_state */
+	bool fresh;                     /* never woken: its first wake-up is its parent's fork */
+	bool placed;                    /* exec: has looked for a better CPU */
+	bool forced;                    /* on its way to where a forced migration sends it */
 	bool exists;
 	bool deferred;                  /* has flushes that its next batch flush will complete */
 };
 
+enum dvmi_task_state { DVMI_TASK_ABSENT, DVMI_TASK_BLOCKED, DVMI_TASK_READY, DVMI_TASK_OVER };
+
+/* Hooks that tasks were switched out of; they grow to as many as there ever are at once. */
+struct dvmi_saved_hooks {
+	struct dvmi_hook_run *hooks;
+	uint64_t *masks;
+	uint32_t *free;
+	size_t count, hooks_capacity, masks_capacity, free_capacity, free_count;
+};
+
+/* The engine's own messages. */
+enum dvmi_sim_message {
+	DVMI_EV_TIMER = DVMI_EV_USER, /* who: a task; its sleep is over */
+	DVMI_EV_RESCHED,              /* who: a CPU, by interrupt */
+	DVMI_EV_TICK,                 /* who: a CPU; data: its due time, or it is stale */
+	DVMI_EV_KICK,                 /* who: an idle CPU that balances for all idle ones */
+	DVMI_EV_FORCE,                /* who: a CPU whose task is moved away; data: as TICK */
+	DVMI_EV_OFFLINE,              /* who: a CPU that goes */
+};
+
 struct dvmi_wake {
-	uint32_t waiters;
+	uint32_t waiters;               /* CPUs; simulated: the task */
 	uint32_t task, cpu;             /* who executed it, once done */
 	bool done;
 };
@@ -157,6 +205,15 @@ struct dvm_sim {
 	struct dvmi_line *asid_active;  /* per CPU: the line of its active ASID */
 	struct dvmi_tlbs *tlbs;       /* exact TLBs; NULL when the workload carries no accesses */
 
+	bool simulated;                 /* the schedule; all below is of it */
+	struct dvmi_scripts scripts;
+	struct dvmi_sched sched;
+	struct dvmi_saved_hooks saved;
+	struct dvmi_rng force_rng;
+	uint64_t *tick_masks;           /* mask registers of the tick hook */
+	uint32_t lock_holders;          /* tasks switched out under a page-table lock (RT) */
+	struct dvmi_latency wake_latency;
+
 	unsigned cpus_count;            /* of the part */
 	unsigned copies;
 	struct dvmi_cpu *cpus;          /* those the workload uses: copies * env->ncpus */
@@ -198,6 +255,8 @@ void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_
 /* @c enters an interrupt handler at @at_ps, which takes @lost_ps of its work. */
 int dvmi_cpu_interrupt(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at_ps,
 		       uint64_t lost_ps);
+/* Work lost to snoops and interrupts that has not delayed @c yet; it has now. */
+uint64_t dvmi_cpu_take_lost(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 /* Say why nothing can happen any more. */
 int dvmi_cpu_stuck(const struct dvm_sim *s, struct dvm_error *err);
 
@@ -212,6 +271,9 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 
 /* ---- run.c: work of a task ---- */
 int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next);
+/* What a task was cut off from, perhaps on another CPU. */
+int dvmi_run_rest(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now,
+		  uint64_t *next);
 /* How long a RUN record takes; the kernel's own work in an operation. */
 uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r);
 uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_record *r);
@@ -252,10 +314,77 @@ int dvmi_switch_asid(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 /* TTBR := in_mm and its ASID. */
 int dvmi_switch_ttbr(struct dvm_sim *s, struct dvmi_cpu *c);
 
+/* ---- dispatch.c: the simulated schedule ---- */
+int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err);
+void dvmi_sim_schedule_fini(struct dvm_sim *s);
+/* @c goes on with its task's script, or with another task. */
+int dvmi_dispatch_next(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+/* __schedule(); @how: enum dvmi_sched_how. */
+int dvmi_dispatch_switch(struct dvm_sim *s, struct dvmi_cpu *c, unsigned how, uint64_t now,
+			 uint64_t *next);
+/* The switch is over; @prev may run elsewhere. */
+int dvmi_dispatch_switched(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t prev, uint64_t now);
+int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err);
+
+/* ---- interrupt.c: ticks and other interrupts of the simulated schedule ---- */
+int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev);
+/* Tell the CPU that @note names, at @now. */
+int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_sched_note *note, uint64_t now);
+/* Have the next tick of @c come, when there is one. */
+int dvmi_tick_arm(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+/* The task on @c may have been sent there; from now on it may go anywhere. */
+int dvmi_force_arrived(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now);
+int dvmi_offline_arm(struct dvm_sim *s);
+
+/* ---- task.c: births, sleeps and wake-ups of the simulated schedule ---- */
+/* TASK_NEW was executed on @c. */
+int dvmi_task_born(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task,
+		   const struct dvm_trace_record *r, uint64_t now);
+/* Go through steps that block: true when @task can not run now. */
+int dvmi_task_blocks(struct dvm_sim *s, uint32_t task, uint64_t now, bool *blocks);
+/* try_to_wake_up() from @cpu; @waker 0: by an interrupt there. *@ps: its cost for the waker. */
+int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t waker, unsigned flags,
+		   uint64_t now, uint64_t *ps);
+/* A WAKE record. */
+int dvmi_task_wakes(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		    uint64_t now, uint64_t *next);
+static inline unsigned dvmi_copy_of(const struct dvm_sim *s, uint32_t task)
+{
+	return (task - 1) / s->ids.tasks;
+}
+
+static inline const struct dvmi_script *dvmi_script_of(const struct dvm_sim *s, uint32_t task)
+{
+	return &s->scripts.tasks[(task - 1) % s->ids.tasks + 1];
+}
+
+/* Why @task is where it is: enum dvm_sim_reason. */
+static inline enum dvm_sim_reason dvmi_sim_reason(const struct dvm_sim *s, uint32_t task)
+{
+	return s->simulated ? (enum dvm_sim_reason)(dvmi_sched_reason(&s->sched, task) + 1) :
+			      DVM_SIM_RECORDED_PLACE;
+}
+
+/* ---- preempt.c: hooks of tasks that may be switched out ---- */
+/* May the task in @c's hook be switched out at this instruction? */
+bool dvmi_hook_may_leave(const struct dvm_sim *s, const struct dvmi_cpu *c);
+/* Put @c's hook aside for its task; and back, wherever it runs now. */
+int dvmi_hook_save(struct dvm_sim *s, struct dvmi_cpu *c);
+void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+void dvmi_saved_hooks_fini(struct dvm_sim *s);
+/* migrate_disable() and its kin, by the task on @c: *@ps more than their usual cost. */
+void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint64_t now,
+		       uint64_t *ps);
+/* The page-table lock around a flush. 0: it is held by a task that is switched out, wait. */
+int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r);
+int dvmi_hook_unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+
 /* ---- hook.c: a strategy's hook on the timing machine ---- */
 /* Prepare @c->hook; the phase is set to HOOK and returns to @after. Without that hook: nothing. */
 void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_program *program,
 		     enum dvmi_hook hook, uint64_t now, enum dvmi_phase after);
+/* An ipi or tick hook in @self.hook, from its beginning to its end. */
+int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uint64_t *end);
 /* *@next: when to go on; the phase is @after once the hook has returned. */
 int dvmi_hook_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
 /* A DSB of the kernel's own (__switch_to): stages 0 and up; *@stage is 0 again when it is over. */

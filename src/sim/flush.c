@@ -69,6 +69,10 @@ void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_re
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_hook hook = DVMI_HOOK_FLUSH;
 
+	if (s->simulated && !dvmi_hook_lock(s, c, r)) {
+		c->again = true;
+		return;
+	}
 	fill_request(s, r, &h->request);
 	h->user = r->mm != 0;
 	h->mm = dvmi_mm_id(s, c, r->mm);

@@ -63,6 +63,7 @@ void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_pr
 	fill_fields(s, c, h);
 	h->stage = 0;
 	h->ops_begun = false;
+	h->irqs_off = false;
 	h->begin_ps = h->insn_ps = now;
 	h->local = h->broadcast = h->ipi = false;
 	c->phase = DVMI_PHASE_HOOK;
@@ -97,6 +98,7 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 		  uint64_t *next)
 {
 	struct dvmi_hook_run *h = &c->hook;
+	uint64_t extra = 0;
 	int ret;
 
 	*next = now;
@@ -122,7 +124,9 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 		*next = dvmi_core_isb(&s->core, now);
 		break;
 	default:
-		*next = now + protect_ps(s, i->op);
+		if (s->simulated)
+			dvmi_hook_protect(s, c, i->op, now, &extra);
+		*next = now + protect_ps(s, i->op) + extra;
 		break;
 	}
 	dvmi_frame_result(&h->frame, 0, &h->env);
@@ -171,6 +175,10 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	int ret = 0;
 
 	c->phase = c->after;
+	if (h->locked)
+		ret = dvmi_hook_unlock(s, c, now);
+	if (ret)
+		return ret;
 	switch (h->frame.hook) {
 	case DVMI_HOOK_FLUSH:
 	case DVMI_HOOK_BATCH_ADD:

@@ -31,8 +31,8 @@ static void mm_exit(const struct dvm_sim *s, const struct dvmi_cpu *c,
 						.cpu = c->id });
 }
 
-static void task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-		     uint64_t now)
+static int task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		    uint64_t now)
 {
 	uint32_t task = dvmi_task_id(s, c, r->task);
 
@@ -42,7 +42,10 @@ static void task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_tra
 	/* A new mm starts with one user. */
 	if (r->flags & DVM_TRACE_F_THREAD)
 		dvmi_words_mm_users(&s->words, s->tasks[task].mm, 1);
+	if (s->simulated)
+		return dvmi_task_born(s, c, task, r, now);
 	dvmi_task_moved(s, task, now);
+	return 0;
 }
 
 static void task_exit(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r)
@@ -86,8 +89,7 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 		mm_exit(s, c, r, now);
 		return 0;
 	case DVM_TRACE_TASK_NEW:
-		task_new(s, c, r, now);
-		return 0;
+		return task_new(s, c, r, now);
 	case DVM_TRACE_TASK_EXIT:
 		task_exit(s, c, r);
 		return 0;

@@ -35,6 +35,16 @@ int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, u
 	return 0;
 }
 
+int dvmi_run_rest(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next)
+{
+	int ret = use(s, c);
+
+	if (ret)
+		return ret;
+	*next = now + ps + walk_ps(s, c, ps);
+	return 0;
+}
+
 uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r)
 {
 	return r->flags & DVM_TRACE_F_TIME ? r->amount * 1000 :

@@ -74,6 +74,16 @@ static int check_options(const struct dvm_sim_options *o, struct dvm_error *err)
 	if (!dvmi_model_kernel(o->kernel))
 		return dvmi_error(err, DVM_EINVAL, "simulation",
 				  "kernel is no kernel configuration");
+	if (o->schedule > DVM_SIM_SIMULATED)
+		return dvmi_error(err, DVM_EINVAL, "simulation", "there is no schedule %u",
+				  o->schedule);
+	if (o->schedule == DVM_SIM_RECORDED && (o->forced_migrations_hz || o->offline_ps))
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "forced migrations and a CPU that goes offline need the simulated"
+				  " schedule");
+	if (o->forced_migrations_hz > 1000000)
+		return dvmi_error(err, DVM_EINVAL, "simulation",
+				  "at most 1000000 forced migrations a second");
 	return 0;
 }
 
@@ -118,7 +128,10 @@ static int set_copies(struct dvm_sim *s, struct dvm_error *err)
 		return dvmi_error(err, DVM_ELIMIT, "simulation",
 				  "%u copies make more tasks, address spaces or wake-ups than %u",
 				  s->copies, IDS_MAX);
-	s->cpus_used = s->copies * need;
+	s->cpus_used = s->simulated ? s->cpus_count : s->copies * need;
+	if (s->options.offline_ps && s->options.offline_cpu >= s->cpus_count)
+		return dvmi_error(err, DVM_EINVAL, "simulation", "%s has no CPU %u to go offline",
+				  dvm_model_name(s->options.hw), s->options.offline_cpu);
 	s->mms_count = s->copies * s->ids.mms + 1;
 	s->tasks_count = s->copies * s->ids.tasks + 1;
 	return 0;
@@ -183,13 +196,14 @@ static int set_cpus(struct dvm_sim *s)
 
 	s->cpus = dvmi_calloc(s->cpus_used, sizeof(*s->cpus));
 	s->mask_storage = dvmi_calloc(s->cpus_used * words, sizeof(*s->mask_storage));
-	if (!s->cpus || !s->mask_storage)
+	s->tick_masks = dvmi_calloc(words, sizeof(*s->tick_masks));
+	if (!s->cpus || !s->mask_storage || !s->tick_masks)
 		return -DVM_ENOMEM;
 	dvmi_rng_init(&rng, s->options.seed, 2);
 	for (unsigned n = 0; n < s->cpus_used; n++) {
 		struct dvmi_cpu *c = &s->cpus[n];
 
-		if (s->copies > 1 && n % s->env->ncpus == 0)
+		if (s->copies > 1 && n % s->env->ncpus == 0 && n / s->env->ncpus < s->copies)
 			phase = dvmi_rng_below(&rng, PHASE_PS);
 		c->id = n;
 		c->copy = n / s->env->ncpus;
@@ -254,6 +268,8 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 		return 0;
 	s->access_ps = UINT64_C(1000000000) / s->hw->clock_core_khz;
 	s->reach_ps = dvmi_reach_ps(s->hw);
+	if (s->simulated && s->hw->ipi_deliver_ps < s->reach_ps) /* a reschedule interrupt */
+		s->reach_ps = s->hw->ipi_deliver_ps;
 	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, &s->asids,
 			     &s->tlbs, err);
 }
@@ -261,11 +277,11 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 /* A hook that would never run must not pass in silence. */
 static int check_hooks(const struct dvm_sim *s, struct dvm_error *err)
 {
-	if (s->program->hooks[DVMI_HOOK_TICK] >= 0)
+	if (s->program->hooks[DVMI_HOOK_TICK] >= 0 && !s->simulated)
 		return dvmi_error_at(err, DVM_EINVAL, s->program->name,
 				     s->program->hook_lines[DVMI_HOOK_TICK], 0,
-				     "the timing machine has no scheduler tick yet; it can not run"
-				     " a strategy with 'on tick'");
+				     "a recorded schedule has no ticks; run a strategy with 'on tick'"
+				     " with '--schedule simulated'");
 	return 0;
 }
 
@@ -301,6 +317,7 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	s->records = dvm_trace_records(s->options.trace, &count);
 	s->env = dvm_trace_get_env(s->options.trace);
 	s->ids = dvm_trace_get_ids(s->options.trace);
+	s->simulated = s->options.schedule == DVM_SIM_SIMULATED;
 	set_rules(s);
 	ret = set_copies(s, err);
 	if (ret)
@@ -316,8 +333,8 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 				  "the part can not be simulated: %s", dvm_strerror(ret));
 	ret = dvmi_sim_asids_init(s, err);
 	if (!ret)
-		ret = set_streams(s, count, err);
-	if (!ret)
+		ret = s->simulated ? dvmi_sim_schedule_init(s, err) : set_streams(s, count, err);
+	if (!ret && !s->simulated)
 		ret = set_stints(s, count, err);
 	if (!ret)
 		ret = set_access(s, err);
@@ -359,6 +376,8 @@ void dvm_sim_free(struct dvm_sim *s)
 		dvmi_words_fini(&s->words);
 	dvmi_ipi_fini(&s->ipi);
 	dvmi_sim_asids_fini(s);
+	dvmi_sim_schedule_fini(s);
+	dvmi_free(s->tick_masks);
 	dvmi_core_fini(&s->core);
 	dvmi_fabric_free(s->fabric);
 	dvmi_evq_fini(&s->evq);
@@ -400,7 +419,7 @@ static void collect(struct dvm_sim *s)
 	st->copies = s->copies;
 	st->cpus_used = 0;
 	for (unsigned n = 0; n < s->cpus_used; n++)
-		st->cpus_used += s->cpus[n].count != 0;
+		st->cpus_used += s->simulated ? s->cpus[n].used : s->cpus[n].count != 0;
 	st->dvm_nonsyncs = f.ops;
 	st->dvm_syncs = f.syncs;
 	st->dvm_snoops = f.snoops;
@@ -417,6 +436,7 @@ static void collect(struct dvm_sim *s)
 	}
 	dvmi_latency_summary(&s->flush_latency, &st->flush);
 	dvmi_latency_summary(&s->dsb_latency, &st->dsb);
+	dvmi_latency_summary(&s->wake_latency, &st->wake_latency);
 }
 
 static int run_events(struct dvm_sim *s, struct dvm_error *err)
@@ -432,14 +452,18 @@ static int run_events(struct dvm_sim *s, struct dvm_error *err)
 		if (!goes_on && s->stats.events++ == budget)
 			return dvmi_error(err, DVM_EBUDGET, "simulation",
 					  "the budget of %" PRIu64 " events is spent", budget);
-		s->stats.elapsed_ps = ev.time_ps;
+		/* A tick that finds nothing to do is no part of the workload. */
+		if (ev.kind < DVMI_EV_TICK)
+			s->stats.elapsed_ps = ev.time_ps;
 		if (dvmi_fabric_owns(ev.kind))
 			ret = dvmi_fabric_message(s->fabric, &ev);
+		else if (ev.kind >= DVMI_EV_USER)
+			ret = dvmi_dispatch_message(s, &ev);
 		else
 			ret = dvmi_cpu_act(s, &s->cpus[ev.who], ev.time_ps);
 	}
 	if (!ret)
-		ret = dvmi_cpu_stuck(s, err);
+		ret = s->simulated ? dvmi_dispatch_stuck(s, err) : dvmi_cpu_stuck(s, err);
 	return ret;
 }
 
@@ -472,6 +496,13 @@ bool dvm_sim_is_random(const struct dvm_sim *s)
 const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *s)
 {
 	return &s->stats;
+}
+
+const char *dvm_sim_reason_name(unsigned reason)
+{
+	if (reason >= DVM_SIM_REASONS)
+		return NULL;
+	return reason == DVM_SIM_RECORDED_PLACE ? "recorded" : dvmi_sched_reason_names[reason - 1];
 }
 
 int dvm_sim_work(const struct dvm_sim *s, size_t index, struct dvm_work *work)

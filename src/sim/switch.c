@@ -139,15 +139,18 @@ static int install(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		s->stats.mms++;
 	}
 	dvmi_oracle_install(s->oracle, c->id, c->in_mm);
+	if (before == 1 && dvmi_oracle_cpus_of(s->oracle, c->in_mm) == 2)
+		s->stats.lost[dvmi_sim_reason(s, c->in_task)]++;
 	dvmi_observe(s, (struct dvm_sim_event){
 		.kind = DVM_SIM_MM_INSTALL, .time_ps = now, .mm = c->in_mm, .task = c->in_task,
 		.cpu = c->id, .first = dvmi_oracle_cpus_of(s->oracle, c->in_mm) != before,
 		.from_cpu = c->exec ? UINT32_MAX : s->tasks[c->in_task].last_cpu,
-		.waker = c->exec ? 0 : c->in_waker, .waker_cpu = c->in_waker_cpu });
+		.waker = c->exec ? 0 : c->in_waker, .waker_cpu = c->in_waker_cpu,
+		.reason = dvmi_sim_reason(s, c->in_task) });
 	return dvmi_switch_ttbr(s, c);
 }
 
-static void end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
+static int end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	uint32_t prev = c->task;
 	struct dvmi_task *in = &s->tasks[c->in_task];
@@ -157,7 +160,10 @@ static void end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	c->mm = c->in_mm;
 	if (c->in_task) {
 		in->mm = c->in_mm;
-		s->stats.migrations += in->last_cpu != DVMI_NONE32 && in->last_cpu != c->id;
+		if (in->last_cpu != DVMI_NONE32 && in->last_cpu != c->id) {
+			s->stats.migrations++;
+			s->stats.moves[dvmi_sim_reason(s, c->in_task)]++;
+		}
 		in->last_cpu = c->id;
 	}
 	dvmi_cpu_set_idle(s, c, !c->task, now);
@@ -165,6 +171,7 @@ static void end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		s->tasks[prev].on_cpu = DVMI_NONE32;
 		dvmi_task_moved(s, prev, now);
 	}
+	return s->simulated && !c->exec ? dvmi_dispatch_switched(s, c, prev, now) : 0;
 }
 
 int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
@@ -203,8 +210,7 @@ int dvmi_switch_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 		c->active_mm = c->in_mm;
 		return 0;
 	case SWITCH_END:
-		end(s, c, now);
-		return 0;
+		return end(s, c, now);
 	default:
 		break;
 	}

@@ -147,12 +147,26 @@ static int read_list(const struct reading *r, const struct dvmi_json_at *manifes
 	return ret;
 }
 
+static int read_schedule(const struct dvmi_json_at *options, unsigned *schedule,
+			 struct dvm_error *err)
+{
+	const char *word;
+	int ret = need_string(options, "schedule", &word, err);
+
+	if (ret)
+		return ret;
+	*schedule = !strcmp(word, "simulated") ? DVM_SIM_SIMULATED : DVM_SIM_RECORDED;
+	if (*schedule == DVM_SIM_RECORDED && strcmp(word, "recorded") != 0)
+		return dvmi_json_fail(options, err, "schedule is \"recorded\" or \"simulated\"");
+	return 0;
+}
+
 static int read_options(const struct dvmi_json_at *manifest, struct dvm_study_options *o,
 			struct dvm_error *err)
 {
 	static const char *const words[] = { "signs", "off", "all" };
 	struct dvmi_json_at at;
-	uint64_t seeds = 0, copies = 0;
+	uint64_t seeds = 0, copies = 0, cpu = 0;
 	const char *word;
 	int ret = need_string(manifest, "baseline", &o->baseline, err);
 
@@ -165,6 +179,14 @@ static int read_options(const struct dvmi_json_at *manifest, struct dvm_study_op
 	if (!ret)
 		ret = need_u64(&at, "copies", 65536, &copies, err);
 	if (!ret)
+		ret = read_schedule(&at, &o->schedule, err);
+	if (!ret)
+		ret = need_u64(&at, "forced_migrations_hz", 1000000, &o->forced_migrations_hz, err);
+	if (!ret)
+		ret = need_u64(&at, "offline_cpu", 65535, &cpu, err);
+	if (!ret)
+		ret = need_u64(&at, "offline_ps", DVMI_JSON_INT_MAX, &o->offline_ps, err);
+	if (!ret)
 		ret = need_u64(&at, "max_events", DVMI_JSON_INT_MAX, &o->max_events, err);
 	if (!ret)
 		ret = need_u64(&at, "sensitivity_budget", DVMI_JSON_INT_MAX, &o->budget, err);
@@ -174,6 +196,7 @@ static int read_options(const struct dvmi_json_at *manifest, struct dvm_study_op
 		return ret;
 	o->seeds = (unsigned)seeds;
 	o->copies = (unsigned)copies;
+	o->offline_cpu = (unsigned)cpu;
 	for (int i = 0; i < 3; i++) {
 		if (!strcmp(word, words[i])) {
 			o->sensitivity = i;

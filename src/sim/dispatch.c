@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+#include "sim/engine.h"
+
+#include "base/error.h"
+
+/*
+ * The simulated schedule: a CPU takes the next step of its task's script, or asks the scheduler
+ * (kernel/sched.h) for another task. Where the kernel would look at need_resched, this does: between
+ * two steps, at the end of an interrupt in the midst of work (sim/interrupt.c), between two
+ * instructions of a flush (sim/preempt.c).
+ */
+
+/* ---- __schedule() ---- */
+
+static int leave(struct dvm_sim *s, struct dvmi_cpu *c, unsigned how)
+{
+	struct dvmi_task *t = &s->tasks[c->task];
+
+	t->accesses_done = c->accesses_done;
+	c->accesses_done = c->accesses_left = 0;
+	c->stale = false;
+	if (how != DVMI_SCHED_PREEMPTED)
+		return 0;
+	s->stats.preemptions++;
+	return c->phase == DVMI_PHASE_HOOK ? dvmi_hook_save(s, c) : 0;
+}
+
+/* Nobody wants this CPU: it idles until an interrupt tells it otherwise. */
+static void park(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	dvmi_cpu_set_idle(s, c, true, now);
+	c->parked = true;
+	*next = DVMI_NEVER;
+}
+
+int dvmi_dispatch_switch(struct dvm_sim *s, struct dvmi_cpu *c, unsigned how, uint64_t now,
+			 uint64_t *next)
+{
+	struct dvmi_sched_pick p = dvmi_sched_pick(&s->sched, c->id, (enum dvmi_sched_how)how, now);
+	const struct dvmi_task *in = &s->tasks[p.task];
+	int ret = 0;
+
+	c->must_switch = false;
+	*next = now + p.scanned * s->hw->kernel_scan_cpu_ps +
+		(p.narrowed ? s->hw->kernel_migrate_slow_ps : 0);
+	if (p.task == c->task) {
+		if (!p.task)
+			park(s, c, now, next);
+		return 0;
+	}
+	if (c->task)
+		ret = leave(s, c, how);
+	dvmi_cpu_set_idle(s, c, false, now);
+	c->in_waker = in->waker;
+	c->in_waker_cpu = in->waker_cpu;
+	dvmi_switch_begin(s, c, p.task, p.task ? in->mm : 0, false);
+	return ret;
+}
+
+static int come(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
+{
+	struct dvmi_task *t = &s->tasks[c->task];
+	int ret;
+
+	c->copy = dvmi_copy_of(s, c->task);
+	c->accesses_done = t->accesses_done;
+	c->used = true;
+	if (t->woken_ps != DVMI_NEVER)
+		dvmi_latency_add(&s->wake_latency, now - t->woken_ps);
+	t->woken_ps = DVMI_NEVER;
+	ret = dvmi_force_arrived(s, c, now);
+	return ret ? ret : dvmi_tick_arm(s, c, now);
+}
+
+int dvmi_dispatch_switched(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t prev, uint64_t now)
+{
+	struct dvmi_sched_note note = dvmi_sched_switched(&s->sched, c->id, prev, now);
+	int ret = dvmi_dispatch_note(s, &note, now);
+
+	if (!ret && c->task)
+		ret = come(s, c, now);
+	return ret;
+}
+
+/* ---- steps ---- */
+
+static bool exec_moves(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t, uint64_t now)
+{
+	if (t->placed)
+		return false;
+	t->placed = true;
+	return dvmi_sched_place_exec(&s->sched, c->id, now).cpu != c->id;
+}
+
+static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
+		  const struct dvm_trace_record *r, uint64_t now, uint64_t *next)
+{
+	bool work = r->kind == DVM_TRACE_RUN || r->kind == DVM_TRACE_OP_BEGIN;
+	int ret;
+
+	if (r->kind == DVM_TRACE_OP_BEGIN && r->op == DVM_TRACE_OP_EXEC &&
+	    exec_moves(s, c, t, now))
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);
+	if (r->kind == DVM_TRACE_WAKE) {
+		ret = dvmi_task_wakes(s, c, r, now, next);
+		t->step++;
+		return ret;
+	}
+	c->again = false;
+	ret = dvmi_record_execute(s, c, r, now, next);
+	t->step += !c->again;
+	if (r->kind == DVM_TRACE_OP_BEGIN)
+		t->ops++;
+	else if (r->kind == DVM_TRACE_OP_END && t->ops)
+		t->ops--;
+	else if (r->kind == DVM_TRACE_EXEC)
+		t->placed = false;
+	c->running = work && *next != now;
+	if (!ret && t->state == DVMI_TASK_BLOCKED)
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_SLEPT, now, next);
+	return ret;
+}
+
+static int step(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	const struct dvmi_script *script = dvmi_script_of(s, c->task);
+	struct dvmi_task *t = &s->tasks[c->task];
+	uint64_t left = t->remaining_ps;
+	bool blocks;
+	int ret;
+
+	if (t->saved) {
+		dvmi_hook_restore(s, c, now);
+		return 0;
+	}
+	if (left) {
+		t->remaining_ps = 0;
+		c->running = true;
+		return dvmi_run_rest(s, c, left, now, next);
+	}
+	ret = dvmi_task_blocks(s, c->task, now, &blocks);
+	if (ret)
+		return ret;
+	if (blocks && t->state == DVMI_TASK_BLOCKED)
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_SLEPT, now, next);
+	if (t->step == script->end) {
+		t->state = DVMI_TASK_OVER;
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_EXITED, now, next);
+	}
+	return record(s, c, t, &s->records[s->scripts.steps[t->step]], now, next);
+}
+
+/* What exists when the trace begins: each copy's first CPU brings it into being. */
+static int boot(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	return dvmi_record_execute(s, c, &s->records[c->stream[c->next++]], now, next);
+}
+
+/*
+ * Between two steps: on the way to user space, or at a point where the kernel may give way; but
+ * between two accesses of a run only after an interrupt.
+ */
+static bool due(const struct dvm_sim *s, const struct dvmi_cpu *c)
+{
+	enum dvmi_sched_point point = DVMI_SCHED_AT_USER;
+
+	if (s->sched.rqs[c->id].need == DVMI_SCHED_NEED_NONE ||
+	    (c->accesses_left && !c->interrupted))
+		return false;
+	if (s->tasks[c->task].ops)
+		point = s->cfg->preempt <= DVMI_PREEMPT_VOLUNTARY ? DVMI_SCHED_AT_COND :
+								    DVMI_SCHED_AT_KERNEL;
+	return dvmi_sched_may_switch(&s->sched, c->id, point);
+}
+
+int dvmi_dispatch_next(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+{
+	c->parked = false;
+	if (c->next < c->count)
+		return boot(s, c, now, next);
+	if (!c->task || c->must_switch || due(s, c))
+		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);
+	c->interrupted = false;
+	return step(s, c, now, next);
+}
+
+/* ---- the whole ---- */
+
+static bool finished(const struct dvm_sim *s, uint32_t task)
+{
+	const struct dvmi_task *t = &s->tasks[task];
+
+	return !t->exists || t->state == DVMI_TASK_OVER;
+}
+
+int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err)
+{
+	for (uint32_t task = 1; task < s->tasks_count; task++) {
+		const struct dvmi_script *script = dvmi_script_of(s, task);
+		const struct dvmi_task *t = &s->tasks[task];
+		uint32_t at = t->step;
+
+		if (finished(s, task))
+			continue;
+		while (at < script->end &&
+		       (s->scripts.steps[at] & DVMI_STEP_KIND) != DVMI_STEP_RECORD)
+			at++;
+		return dvmi_error_record(err, DVM_EFORMAT, "workload",
+					 at < script->end ? s->scripts.steps[at] : 0,
+					 "task %u never gets here: the wake-up it needs never happens"
+					 " ('dvmsim trace validate' may say more)", task);
+	}
+	return 0;
+}
+
+int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err)
+{
+	struct dvmi_sched_rules rules;
+	int ret = dvmi_scripts_init(&s->scripts, s->options.trace, err);
+
+	if (ret)
+		return ret;
+	dvmi_sched_rules_get(&rules, s->hw, s->cfg, s->cpus_count);
+	ret = dvmi_sched_init(&s->sched, &rules, s->tasks_count - 1);
+	if (ret)
+		return ret == -DVM_ENOMEM ? dvmi_error_nomem(err) :
+			dvmi_error(err, -ret, "simulation", "the part's scheduling domains do not nest");
+	dvmi_rng_init(&s->force_rng, s->options.seed, 3);
+	for (unsigned n = 0; n < s->cpus_used; n++) {
+		struct dvmi_cpu *c = &s->cpus[n];
+		bool boots = n < s->copies * s->env->ncpus && n % s->env->ncpus == 0;
+
+		c->tick_ps = c->force_ps = DVMI_NEVER;
+		c->stream = s->scripts.start;
+		c->count = boots ? s->scripts.start_count : 0;
+		c->parked = !boots;
+		if (!boots)
+			dvmi_evq_cpu_set(&s->evq, n, DVMI_NEVER);
+	}
+	for (uint32_t t = 0; t < s->tasks_count; t++)
+		s->tasks[t].woken_ps = DVMI_NEVER;
+	return dvmi_offline_arm(s);
+}
+
+void dvmi_sim_schedule_fini(struct dvm_sim *s)
+{
+	dvmi_saved_hooks_fini(s);
+	dvmi_sched_fini(&s->sched);
+	dvmi_scripts_fini(&s->scripts);
+}
