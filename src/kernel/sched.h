@@ -66,7 +66,7 @@ struct dvmi_sched_rules {
 	uint32_t span[DVMI_SCHED_LEVELS]; /* CPUs of one domain of that level; ascending multiples */
 	enum dvmi_preempt preempt;
 	bool delay_dequeue, run_to_parity, numa_balancing;
-	uint64_t tick_ns, base_slice_ns, migration_cost_ns;
+	uint64_t tick_ns, base_slice_ns, quantum_ns, migration_cost_ns; /* quantum: least slice */
 	uint64_t min_interval_ns;	  /* of balancing, for each CPU of the domain */
 	uint32_t busy_factor, imbalance_pct, smt_imbalance_pct, nr_migrate;
 	uint64_t numa_scan_ns;		  /* between two looks at a task's node */

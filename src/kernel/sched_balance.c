@@ -468,11 +468,8 @@ struct dvmi_sched_ticked dvmi_sched_tick(struct dvmi_sched *s, uint32_t cpu, uin
 	/* sched_tick(): what was put off in the lazy model is due now. */
 	if (rq->need == DVMI_SCHED_NEED_LAZY)
 		rq->need = DVMI_SCHED_NEED_NOW;
-	if (dvmi_sched_update_curr(s, rq, now_ns) && rq->nr_fair > 1)
-		dvmi_sched_resched(s, cpu, true);
-	/* Delayed ones are looked at, too: picked, they leave. */
-	if (rq->nr_fair > 1 && s->tasks[rq->current].policy == DVMI_SCHED_FAIR &&
-	    dvmi_sched_fair_pick(s, rq) != rq->current)
+	if ((dvmi_sched_update_curr(s, rq, now_ns) || dvmi_sched_protection_over(s, rq)) &&
+	    rq->nr_fair > 1)
 		dvmi_sched_resched(s, cpu, true);
 	numa(s, cpu, now_ns, &r.push);
 	if (now_ns >= rq->next_balance_ns && rq->online) {

@@ -189,8 +189,8 @@ void dvmi_sched_fair_del(struct dvmi_sched *s, uint32_t cpu, uint32_t task, bool
 {
 	struct dvmi_sched_rq *rq = &s->rqs[cpu];
 	struct dvmi_sched_task *t = &s->tasks[task];
-	uint64_t slice = 2 * s->rules.base_slice_ns;
-	int64_t limit = virtual_ns(slice > s->rules.tick_ns ? slice : s->rules.tick_ns, t), lag;
+	/* entity_lag(): what can be made good within a slice and a tick. */
+	int64_t limit = virtual_ns(s->rules.base_slice_ns + s->rules.tick_ns, t), lag;
 
 	dvmi_sched_update_curr(s, rq, now_ns);
 	lag = dvmi_sched_avg_vruntime(s, rq) - t->vruntime_ns;
@@ -224,6 +224,27 @@ void dvmi_sched_fair_put(struct dvmi_sched *s, struct dvmi_sched_rq *rq, uint32_
 	dvmi_sched_tree_add(s, &rq->fair, task);
 }
 
+/*
+ * set_protect_slice(): with RUN_TO_PARITY the slice is used up before anybody else gets the CPU, but
+ * for one that is not eligible any more when it is asked; without, the least quantum is.
+ */
+static void protect(const struct dvmi_sched *s, struct dvmi_sched_rq *rq,
+		    const struct dvmi_sched_task *t)
+{
+	int64_t quantum = t->vruntime_ns + virtual_ns(s->rules.quantum_ns, t);
+
+	rq->protect_ns = t->deadline_ns;
+	if (!s->rules.run_to_parity && quantum < rq->protect_ns)
+		rq->protect_ns = quantum;
+}
+
+bool dvmi_sched_protection_over(const struct dvmi_sched *s, const struct dvmi_sched_rq *rq)
+{
+	const struct dvmi_sched_task *t = running(s, rq);
+
+	return t && t->vruntime_ns >= rq->protect_ns;
+}
+
 void dvmi_sched_fair_set(struct dvmi_sched *s, struct dvmi_sched_rq *rq, uint32_t task,
 			 uint64_t now_ns)
 {
@@ -234,7 +255,7 @@ void dvmi_sched_fair_set(struct dvmi_sched *s, struct dvmi_sched_rq *rq, uint32_
 	ring_del(s, rq, task);
 	ring_add(s, rq, task);
 	rq->current = task;
-	rq->protect_ns = t->deadline_ns;
+	protect(s, rq, t);
 	t->ran_ns = now_ns;
 	if (!rq->sum_weight)
 		rq->zero_ns = t->vruntime_ns;
@@ -266,8 +287,7 @@ uint32_t dvmi_sched_fair_pick(const struct dvmi_sched *s, const struct dvmi_sche
 
 	if (current && !dvmi_sched_eligible(s, rq, current->vruntime_ns))
 		current = NULL;
-	/* RUN_TO_PARITY: it keeps the CPU until its slice is used up. */
-	if (current && s->rules.run_to_parity && current->vruntime_ns < rq->protect_ns)
+	if (current && current->vruntime_ns < rq->protect_ns)
 		return rq->current;
 	best = best_waiting(s, rq);
 	if (current && (!best || current->deadline_ns < s->tasks[best].deadline_ns))

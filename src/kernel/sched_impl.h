@@ -27,6 +27,8 @@ void dvmi_sched_fair_del(struct dvmi_sched *s, uint32_t cpu, uint32_t task, bool
 void dvmi_sched_fair_put(struct dvmi_sched *s, struct dvmi_sched_rq *rq, uint32_t task);
 void dvmi_sched_fair_set(struct dvmi_sched *s, struct dvmi_sched_rq *rq, uint32_t task,
 			 uint64_t now_ns);
+/* !protect_slice() of the current task */
+bool dvmi_sched_protection_over(const struct dvmi_sched *s, const struct dvmi_sched_rq *rq);
 /* pick_eevdf(), current included while it has one; 0: nobody. */
 uint32_t dvmi_sched_fair_pick(const struct dvmi_sched *s, const struct dvmi_sched_rq *rq);
 /* A delayed task that is woken: as if it had just come. */

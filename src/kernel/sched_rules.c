@@ -40,6 +40,7 @@ void dvmi_sched_rules_get(struct dvmi_sched_rules *rules, const struct dvmi_hw *
 		.delay_dequeue = cfg->sched_delay_dequeue,
 		.numa_balancing = cfg->sched_numa_balancing,
 		.tick_ns = UINT64_C(1000000000) / cfg->sched_tick_hz,
+		.quantum_ns = cfg->sched_base_slice_ns,
 		.migration_cost_ns = cfg->sched_migration_cost_ns,
 		.min_interval_ns = cfg->sched_min_interval_us * 1000,
 		.busy_factor = (uint32_t)cfg->sched_busy_factor,

@@ -19,6 +19,7 @@ static inline struct dvmi_sched_rules sched_rules(uint32_t smt, uint32_t cluster
 		.numa_balancing = false,
 		.tick_ns = 1000000,
 		.base_slice_ns = 3000000,
+		.quantum_ns = 1000000,
 		.migration_cost_ns = 500000,
 		.min_interval_ns = 1000000,
 		.busy_factor = 16,
