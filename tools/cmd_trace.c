@@ -285,12 +285,16 @@ static int run_info(const struct cli_args *args)
 }
 
 static const struct cli_option import_options_table[] = {
-	{ "from", 'f', "FORMAT", "What the input is: plugin (a stream of tools/capture/plugin.c) or "
-	  "text.", false },
+	{ "from", 'f', "FORMAT", "What the input is: plugin (a stream of tools/capture/plugin.c), "
+	  "trace-cmd (a trace.dat), ftrace (text of 'perf script' or of the trace file of tracefs), "
+	  "lackey (valgrind's), accesses (8-byte words, docs/capture.md) or text.", false },
 	{ "output", 'o', "FILE", "The trace to write (required).", false },
 	{ "hooks", 0, "FILE", "plugin: the hooks file the plugin was given (required).", false },
-	{ "from-mark", 0, "N", "plugin: begin at mark N (calls of sethostname, from 1).", false },
-	{ "to-mark", 0, "N", "plugin: end at mark N.", false },
+	{ "from-mark", 0, "N", "plugin, trace-cmd, ftrace: begin at mark N (calls of sethostname, from "
+	  "1).", false },
+	{ "to-mark", 0, "N", "plugin, trace-cmd, ftrace: end at mark N.", false },
+	{ "work", 0, "NAME=EVENT", "trace-cmd, ftrace: count EVENT ('event' or 'system:event') as work "
+	  "mark NAME.", true },
 	{ "mark", 0, "NAME", "plugin: keep this work mark (forks, munmaps, redis_batches); without it, "
 	  "all that occur.", true },
 	{ "window", 0, "TEXT", "Name of the window, for the header.", false },
@@ -301,22 +305,43 @@ static const struct cli_option import_options_table[] = {
 	{ 0 },
 };
 
-static int import_from_plugin(const struct cli_args *args, unsigned long long from,
-			      unsigned long long to, struct dvm_trace **trace)
+static int import_kind(const char *from, const char *path, const struct import_options *opt,
+		       struct dvm_trace **trace, struct dvm_error *err)
 {
+	if (!strcmp(from, "plugin"))
+		return import_plugin(path, opt, stderr, trace, err);
+	if (!strcmp(from, "trace-cmd"))
+		return import_ftrace(path, false, opt, stderr, trace, err);
+	if (!strcmp(from, "ftrace"))
+		return import_ftrace(path, true, opt, stderr, trace, err);
+	if (!strcmp(from, "lackey"))
+		return import_lackey(path, opt, stderr, trace, err);
+	return import_accesses(path, opt, stderr, trace, err);
+}
+
+static int import_from(const struct cli_args *args, const char *from, unsigned long long first,
+		       unsigned long long last, struct dvm_trace **trace)
+{
+	static const char *const kinds[] = { "plugin", "trace-cmd", "ftrace", "lackey", "accesses" };
 	struct import_options opt = {
 		.hooks = cli_value(args, "hooks"), .kernel = cli_value(args, "kernel"),
 		.machine = cli_value(args, "machine"), .command = cli_value(args, "command"),
-		.window = cli_value(args, "window"), .from = from, .to = to,
+		.window = cli_value(args, "window"), .from = first, .to = last,
 		.marks = (const char *const *)cli_values(args, "mark"),
+		.works = (const char *const *)cli_values(args, "work"),
 		.recipe = cli_value(args, "recipe"),
 	};
 	struct dvm_error err = { 0 };
+	size_t i = 0;
 
-	if (!opt.hooks)
+	while (i < sizeof(kinds) / sizeof(kinds[0]) && strcmp(kinds[i], from))
+		i++;
+	if (i == sizeof(kinds) / sizeof(kinds[0]))
+		return cli_usage("trace import: --from '%s': is none of plugin, trace-cmd, ftrace, lackey, "
+				 "accesses, text", from);
+	if (i == 0 && !opt.hooks)
 		return cli_usage("trace import: --from plugin needs --hooks FILE");
-	return import_plugin(args->operands[0], &opt, stderr, trace, &err) ? cli_fail(&err) :
-									    CLI_OK;
+	return import_kind(from, args->operands[0], &opt, trace, &err) ? cli_fail(&err) : CLI_OK;
 }
 
 static int run_import(const struct cli_args *args)
@@ -334,10 +359,8 @@ static int run_import(const struct cli_args *args)
 		return cli_usage("trace import: --from and --output are required");
 	if (!strcmp(from, "text"))
 		status = read_text(args->operands[0], &trace);
-	else if (!strcmp(from, "plugin"))
-		status = import_from_plugin(args, first, last, &trace);
 	else
-		return cli_usage("trace import: --from '%s': is none of plugin, text", from);
+		status = import_from(args, from, first, last, &trace);
 	if (status == CLI_OK && dvm_trace_validate(trace, &err)) {
 		fprintf(stderr, "dvmsim: the result is not a valid trace: record %" PRIu64 ": %s\n",
 			err.record, err.text);

@@ -212,6 +212,7 @@ struct dvm_trace_record *world_emit(struct world *w, unsigned cpu, uint8_t kind)
 		r = push(w, cpu, DVM_TRACE_RUN);
 		r->task = task;
 		r->amount = insns;
+		r->flags = w->timed ? DVM_TRACE_F_TIME : 0;
 	}
 	return push(w, cpu, kind);
 }

@@ -11,7 +11,7 @@
  * which are reused, and the records made of what they did. Importers feed it from the beginning of
  * a stream; records are kept between world_begin() and world_end().
  */
-#define WORLD_CPUS 64
+#define WORLD_CPUS DVM_TRACE_MAX_CPUS
 #define WORLD_OPS 6 /* deepest nesting of operations that is kept */
 #define NONE SIZE_MAX
 
@@ -19,6 +19,8 @@ struct world_mm {
 	uint64_t address;
 	struct world_mm *parent;
 	uint64_t owner; /* address of the task it was made for */
+	unsigned users; /* tasks, as far as the importer counts them */
+	uint64_t context; /* its context.id, which ends in the ASID; 0: not known */
 	uint32_t id;	/* in the trace; 0: not seen in the window */
 	bool born, dead, unborn; /* unborn: of a task that is being made */
 	bool has_initial_task; /* further ones that exist when the window begins are threads */
@@ -60,6 +62,7 @@ struct world {
 	unsigned ncpus;
 	uint64_t now;
 	bool active;
+	bool timed; /* insns counts nanoseconds */
 	struct world_task **tasks;
 	struct world_mm **mms;
 	struct world_table { uint64_t *keys; void **values; size_t size, used; } task_at, mm_at;

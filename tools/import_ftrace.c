@@ -1,0 +1,785 @@
+/* SPDX-License-Identifier: MIT */
+/* What the events of a kernel event trace mean: switches, wake-ups, lives, operations. */
+#include "import_ftrace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CLONE_VM 0x100u
+#define FAULT_FLAG_USER 0x40u /* include/linux/mm_types.h */
+#define KEY(pid) (((uint64_t)(uint32_t)(pid) + 1) << 4)
+#define IDLE_KEY(cpu) ((UINT64_C(1) << 40 | (cpu)) << 4)
+#define SHAPE_MM (UINT64_C(1) << 56)
+#define NEW_MMS 256 /* that are between mm_init() and the birth of their task at a time */
+
+/* ---- the first pass: what existed when the trace began ---- */
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct ft_task *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static struct ft_task *learned(const struct ft *ft, int32_t pid)
+{
+	struct ft_task key = { .pid = pid };
+
+	return ft->ntasks ? bsearch(&key, ft->tasks, ft->ntasks, sizeof(key), by_pid) : NULL;
+}
+
+/* All pids that run or are switched to, once each. */
+static void collect_pids(struct ft *ft)
+{
+	size_t n = 0;
+
+	ft->tasks = calloc(2 * ft->nevents + 1, sizeof(*ft->tasks));
+	if (!ft->tasks)
+		longjmp(*ft->world.nomem, 1);
+	for (size_t i = 0; i < ft->nevents; i++) {
+		const struct ft_event *e = &ft->events[i];
+
+		if (!n || ft->tasks[n - 1].pid != e->pid)
+			ft->tasks[n++] = (struct ft_task){ .pid = e->pid, .tgid = -1 };
+		if ((e->kind->id == FT_WAKING || e->kind->id == FT_SWITCH) && e->has & 1)
+			ft->tasks[n++] = (struct ft_task){ .pid = (int32_t)e->v[0], .tgid = -1 };
+	}
+	qsort(ft->tasks, n, sizeof(*ft->tasks), by_pid);
+	for (size_t i = 0; i < n; i++)
+		if (!ft->ntasks || ft->tasks[ft->ntasks - 1].pid != ft->tasks[i].pid)
+			ft->tasks[ft->ntasks++] = ft->tasks[i];
+}
+
+static void learn_mm(struct ft *ft, int32_t pid, uint64_t mm)
+{
+	struct ft_task *t = learned(ft, pid);
+
+	if (!t || t->born || t->known)
+		return;
+	t->mm = mm;
+	t->known = true;
+}
+
+static void learn(struct ft *ft, const struct ft_event *e)
+{
+	int32_t *next_pid = &ft->cpus[e->cpu].next_pid;
+	struct ft_task *t = learned(ft, e->pid);
+
+	if (t && t->tgid < 0)
+		t->tgid = e->tgid;
+	switch (e->kind->id) {
+	case FT_SWITCH: *next_pid = (int32_t)e->v[0]; break;
+	case FT_NEXT:
+		learn_mm(ft, (int32_t)e->v[0], e->v[2]);
+		*next_pid = -1;
+		ft->shape = false;
+		break;
+	case FT_CPU_MM:
+	case FT_SWITCH_MM:
+		if (*next_pid > 0 && *next_pid != e->pid)
+			learn_mm(ft, *next_pid, e->v[0]);
+		*next_pid = -1;
+		ft->shape = false;
+		break;
+	case FT_NEWTASK:
+	case FT_NEW_TASK:
+		t = learned(ft, (int32_t)e->v[0]);
+		if (t)
+			t->born = true;
+		break;
+	case FT_EXEC_MM: /* what it had before is not known from here on */
+		if (t && !t->known)
+			t->user = true;
+		break;
+	case FT_MM_INIT: ft->shape = false; break;
+	case FT_FAULT:
+		ft->shape = false;
+		if (!t || !t->user)
+			learn_mm(ft, e->pid, e->v[0]);
+		break;
+	case FT_PAGE_FAULT:
+	case FT_SYS_ENTER:
+		if (t)
+			t->user = true;
+		break;
+	case FT_BATCH_FLUSH: ft->tells_batches = true; break;
+	default: break;
+	}
+}
+
+/* ---- tasks and mms ---- */
+
+struct world_mm *ft_mm(struct ft *ft, uint64_t address)
+{
+	struct world_mm *mm = address ? world_mm(&ft->world, address) : NULL;
+
+	if (!address || (mm && !mm->dead))
+		return mm;
+	mm = world_new_mm(&ft->world, address);
+	mm->born = false;
+	return mm;
+}
+
+static struct world_task *task_of(struct ft *ft, int32_t pid, unsigned cpu)
+{
+	uint64_t key = pid > 0 ? KEY(pid) : IDLE_KEY(cpu), address = 0;
+	const struct ft_task *known = learned(ft, pid);
+	size_t before = ft->world.ntasks;
+	struct world_task *t = world_task(&ft->world, key);
+
+	if (ft->world.ntasks == before)
+		return t;
+	t->born = false;
+	t->idle = pid <= 0;
+	if (known && pid > 0)
+		address = !ft->shape ? known->mm : !known->user ? 0 :
+			SHAPE_MM | (uint32_t)(known->tgid > 0 ? known->tgid : pid) << 4;
+	t->mm = ft_mm(ft, address);
+	return t;
+}
+
+static struct world_task *current(struct ft *ft, unsigned cpu)
+{
+	return ft->world.cpus[cpu].current;
+}
+
+/* ---- operations ---- */
+
+static bool is_fault(uint8_t op)
+{
+	return op >= DVM_TRACE_OP_FAULT && op <= DVM_TRACE_OP_FAULT_SPURIOUS;
+}
+
+/* Faults do not tell their ends: the next operation of the task ends them. */
+static void end_faults(struct ft *ft, unsigned cpu)
+{
+	struct world_task *t = current(ft, cpu);
+
+	while (t && t->depth && is_fault(t->ops[t->depth - 1].op))
+		world_op_end(&ft->world, cpu, DVM_TRACE_F_INFERRED);
+}
+
+static void end_all(struct ft *ft, unsigned cpu)
+{
+	struct world_task *t = current(ft, cpu);
+
+	while (t && t->depth)
+		world_op_end(&ft->world, cpu, DVM_TRACE_F_INFERRED);
+}
+
+/* Ends @op and what began within it, when it is open. */
+static void end_op(struct ft *ft, unsigned cpu, uint8_t op)
+{
+	struct world_task *t = current(ft, cpu);
+	unsigned open = 0;
+
+	for (unsigned i = 0; t && i < t->depth; i++)
+		if (t->ops[i].op == op)
+			open = i + 1;
+	while (open && t->depth >= open)
+		world_op_end(&ft->world, cpu, t->depth > open ? DVM_TRACE_F_INFERRED : 0);
+}
+
+uint8_t ft_know_fault(struct ft *ft, struct world_task *t, uint8_t op)
+{
+	struct world_op *last = t->depth ? &t->ops[t->depth - 1] : NULL;
+
+	if (last && last->op == DVM_TRACE_OP_FAULT && last->begin != NONE) {
+		last->op = op;
+		ft->world.records[last->begin].op = op;
+	}
+	return op;
+}
+
+static void mark(struct ft *ft, unsigned cpu, uint32_t which)
+{
+	uint32_t task = world_task_id(&ft->world, current(ft, cpu));
+	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_MARK);
+
+	r->task = task;
+	r->id = which;
+	r->amount = 1;
+}
+
+static void begin_fault(struct ft *ft, unsigned cpu, struct world_mm *mm, uint64_t va, bool user)
+{
+	if (user)
+		end_all(ft, cpu);
+	else
+		end_faults(ft, cpu);
+	world_op_begin(&ft->world, cpu, DVM_TRACE_OP_FAULT, mm, va & ~(ft->page - 1), ft->page);
+}
+
+static void begin_call(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu);
+
+	end_all(ft, e->cpu);
+	world_op_begin(&ft->world, e->cpu, e->kind->op, t ? t->mm : NULL, e->v[0], e->v[1]);
+}
+
+/* ---- births and ends ---- */
+
+static struct world_mm *new_mm(struct ft *ft, unsigned cpu, uint64_t address, struct world_mm *parent)
+{
+	struct world_mm *mm = world_new_mm(&ft->world, address);
+	uint32_t id = world_mm_id(&ft->world, mm), from = world_mm_id(&ft->world, parent);
+	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_MM_NEW);
+
+	r->mm = id;
+	r->id = from;
+	return mm;
+}
+
+/* mm_init(mm, task): of a task that is being made (its mm is 0 then), or for an exec. */
+static void on_mm_init(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu);
+	bool fork = t && t->mm && !t->execing && !(e->has & 2 && e->v[1]);
+	struct world_mm *mm;
+
+	if (!e->v[0])
+		return;
+	if (fork && e->has & 2)
+		world_op_begin(&ft->world, e->cpu, DVM_TRACE_OP_FORK, t->mm, 0, 0);
+	mm = new_mm(ft, e->cpu, e->v[0], fork ? t->mm : NULL);
+	mm->unborn = fork;
+	mm->owner = t ? t->address : 0;
+}
+
+static struct world_mm *unborn_of(struct ft *ft, const struct world_task *parent)
+{
+	const struct world *w = &ft->world;
+
+	for (size_t i = w->nmms; i-- > 0 && w->nmms - i <= NEW_MMS;)
+		if (w->mms[i]->unborn && parent && w->mms[i]->owner == parent->address) {
+			w->mms[i]->unborn = false;
+			return w->mms[i];
+		}
+	return NULL;
+}
+
+/* The probe on the fork's flush may not have been taken; dup_mmap() always does it. */
+static void fill_fork_flush(struct ft *ft, unsigned cpu, struct world_task *parent)
+{
+	struct dvm_trace_record *r;
+	uint32_t task, mm;
+
+	if (!ft->lacks || !strstr(ft->lacks, "/aside1is_dup_mm"))
+		return;
+	task = world_task_id(&ft->world, parent);
+	mm = world_mm_id(&ft->world, parent->mm);
+	r = world_emit(&ft->world, cpu, DVM_TRACE_FLUSH);
+	r->task = task;
+	r->mm = mm;
+	r->op = DVM_TRACE_OP_FORK;
+	r->request = DVM_TRACE_REQ_ASID;
+	r->level = DVM_TRACE_LEVEL_UNKNOWN;
+	r->flags = DVM_TRACE_F_INFERRED;
+	ft->counts.filled += ft->world.active;
+}
+
+static void emit_task(struct ft *ft, unsigned cpu, struct world_task *t, struct world_task *parent,
+		      bool fork)
+{
+	uint32_t from = world_task_id(&ft->world, parent), id = world_task_id(&ft->world, t);
+	uint32_t mm = world_mm_id(&ft->world, t->mm);
+	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_TASK_NEW);
+
+	r->task = id;
+	r->mm = mm;
+	r->id = from;
+	r->flags = !t->mm ? DVM_TRACE_F_KTHREAD : fork ? 0 : DVM_TRACE_F_THREAD;
+	world_try_wake(&ft->world, cpu, t);
+	world_woken(&ft->world, t);
+}
+
+static void on_new_task(struct ft *ft, unsigned cpu, int32_t pid, unsigned flags)
+{
+	struct world_task *parent = current(ft, cpu), *t;
+	struct world_mm *mm = parent ? parent->mm : NULL;
+	bool fork = !(flags & CLONE_VM) && mm;
+
+	if (pid <= 0)
+		return;
+	if (fork) {
+		struct world_mm *copy = unborn_of(ft, parent);
+
+		mm = copy ? copy : new_mm(ft, cpu, SHAPE_MM | ++ft->last_mm << 4 | 8, mm);
+		fill_fork_flush(ft, cpu, parent);
+	}
+	t = world_new_task(&ft->world, KEY(pid));
+	t->mm = mm && !mm->dead ? mm : NULL;
+	if (t->mm)
+		t->mm->users++;
+	emit_task(ft, cpu, t, parent, fork);
+	if (fork)
+		end_op(ft, cpu, DVM_TRACE_OP_FORK);
+}
+
+static void exec_to(struct ft *ft, unsigned cpu, struct world_mm *mm)
+{
+	struct world_task *t = current(ft, cpu);
+	uint32_t task = world_task_id(&ft->world, t), id = world_mm_id(&ft->world, mm);
+	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_EXEC);
+
+	t->mm = mm;
+	mm->users++;
+	t->execing = false;
+	r->task = task;
+	r->mm = id;
+}
+
+static void end_mm(struct ft *ft, unsigned cpu, struct world_mm *mm)
+{
+	uint32_t id, task = world_task_id(&ft->world, current(ft, cpu));
+	struct dvm_trace_record *r;
+
+	if (!mm || mm->dead)
+		return;
+	id = mm->id || mm->born ? world_mm_id(&ft->world, mm) : 0;
+	mm->dead = true;
+	if (!id)
+		return;
+	r = world_emit(&ft->world, cpu, DVM_TRACE_MM_EXIT);
+	r->mm = id;
+	r->task = task;
+}
+
+/* Without events that tell mms, an mm ends with the last task known to use it. */
+static void leave_shape_mm(struct ft *ft, unsigned cpu, struct world_mm *mm)
+{
+	if (!ft->shape || !mm || !mm->born || (mm->users && --mm->users))
+		return;
+	end_mm(ft, cpu, mm);
+}
+
+static void on_exec(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu);
+
+	if (t && ft->shape) {
+		struct world_mm *old = t->mm;
+
+		exec_to(ft, e->cpu, new_mm(ft, e->cpu, SHAPE_MM | ++ft->last_mm << 4 | 8, NULL));
+		leave_shape_mm(ft, e->cpu, old);
+	}
+	end_op(ft, e->cpu, DVM_TRACE_OP_EXEC);
+	if (t)
+		t->execing = false;
+}
+
+static void on_exit(struct ft *ft, unsigned cpu)
+{
+	struct world_task *t = current(ft, cpu);
+
+	if (!t || t->idle || t->exiting)
+		return;
+	end_all(ft, cpu);
+	t->exiting = true;
+	world_op_begin(&ft->world, cpu, DVM_TRACE_OP_EXIT, t->mm && !t->mm->dead ? t->mm : NULL, 0, 0);
+	leave_shape_mm(ft, cpu, t->mm);
+}
+
+static void on_exit_mmap(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu);
+
+	struct world_mm *mm = world_mm(&ft->world, e->v[0]);
+
+	if (!t || !e->v[0] || (mm && mm->dead))
+		return;
+	t->exit_mm = ft_mm(ft, e->v[0]);
+	if (!t->execing && t->mm == t->exit_mm && !t->idle)
+		on_exit(ft, e->cpu);
+}
+
+static void on_exit_mmap_end(struct ft *ft, unsigned cpu)
+{
+	struct world_task *t = current(ft, cpu);
+
+	if (!t || !t->exit_mm)
+		return;
+	end_mm(ft, cpu, t->exit_mm);
+	t->exit_mm = NULL;
+	t->exit_ready = false;
+}
+
+/* ---- switches ---- */
+
+static void force_out(struct ft *ft, const struct world_task *t, unsigned cpu)
+{
+	for (unsigned i = 0; i < ft->world.ncpus; i++)
+		if (i != cpu && ft->world.cpus[i].current == t) {
+			ft_close_group(ft, i);
+			world_switch(&ft->world, i, task_of(ft, 0, i));
+			ft->counts.resync++;
+		}
+}
+
+static void switch_to(struct ft *ft, unsigned cpu, struct world_task *next)
+{
+	ft_close_group(ft, cpu);
+	ft->cpus[cpu].pending = NULL;
+	if (next == current(ft, cpu))
+		return;
+	if (!next->idle)
+		force_out(ft, next, cpu);
+	world_switch(&ft->world, cpu, next);
+}
+
+static void on_context(struct ft *ft, struct world_mm *mm, uint64_t context)
+{
+	mm->context = context;
+	ft->asids[context & 0xffff] = mm;
+	if (context >> 16 > ft->generation) {
+		ft->counts.rollovers += ft->generation && ft->world.active;
+		ft->generation = context >> 16;
+	}
+}
+
+/* cpu_do_switch_mm() and its kin: of the task that comes, or of the one that runs, in an exec. */
+static void on_mm(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu), *next = ft->cpus[e->cpu].pending;
+	struct world_mm *mm = ft_mm(ft, e->v[0]);
+
+	if (!mm)
+		return;
+	if (e->kind->id == FT_CPU_MM && e->has & 2)
+		on_context(ft, mm, e->v[1]);
+	if (!next && t && t->execing && mm != t->mm && mm->owner == t->address)
+		exec_to(ft, e->cpu, mm);
+}
+
+static void on_next(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *next = task_of(ft, (int32_t)e->v[0], e->cpu);
+
+	if (e->has & 4 && !next->idle && (next->mm ? next->mm->address : 0) != e->v[2] &&
+	    !next->exiting)
+		ft->counts.disagree++;
+	switch_to(ft, e->cpu, next);
+}
+
+/* The task that an event says it came from is the one that runs, unless events were lost. */
+static void resync(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t;
+
+	if (ft->cpus[e->cpu].pending && e->kind->id != FT_NEXT && e->kind->id != FT_CPU_MM &&
+	    e->kind->id != FT_SWITCH_MM)
+		switch_to(ft, e->cpu, ft->cpus[e->cpu].pending);
+	if (ft->cpus[e->cpu].pending)
+		return;
+	t = task_of(ft, e->pid, e->cpu);
+	if (t == current(ft, e->cpu))
+		return;
+	ft->counts.resync += current(ft, e->cpu) != NULL;
+	switch_to(ft, e->cpu, t);
+}
+
+static void lost(struct ft *ft, const struct ft_event *e)
+{
+	ft->counts.lost += e->lost;
+	world_emit(&ft->world, e->cpu, DVM_TRACE_LOST)->amount = e->lost;
+}
+
+static void begin_window(struct ft *ft)
+{
+	world_begin(&ft->world);
+	ft->generation = 0;
+}
+
+static void on_hostname(struct ft *ft)
+{
+	ft->marks++;
+	if (ft->marks == ft->opt->from)
+		begin_window(ft);
+	if (ft->opt->to && ft->marks == ft->opt->to)
+		ft->world.active = false;
+}
+
+static void complete_batch(struct ft *ft, unsigned cpu, uint16_t flags)
+{
+	struct world_task *t = current(ft, cpu);
+	struct dvm_trace_record *r;
+	uint32_t task;
+
+	if (!t || !t->batch)
+		return;
+	task = world_task_id(&ft->world, t);
+	t->batch = false;
+	r = world_emit(&ft->world, cpu, DVM_TRACE_BATCH_FLUSH);
+	r->task = task;
+	r->op = t->migrating ? DVM_TRACE_OP_MIGRATE_PAGE : DVM_TRACE_OP_RECLAIM;
+	r->flags = flags;
+}
+
+/* Flushes whose completion is beyond the end of the window: each is taken as complete by itself. */
+static void settle_batches(struct ft *ft)
+{
+	struct world *w = &ft->world;
+	bool *open = calloc((size_t)w->task_ids + 1, sizeof(*open));
+
+	if (!open)
+		longjmp(*w->nomem, 1);
+	for (size_t i = 0; i < w->ntasks; i++)
+		open[w->tasks[i]->id] |= w->tasks[i]->batch;
+	for (size_t i = w->nrecords; i-- > 0;) {
+		struct dvm_trace_record *r = &w->records[i];
+
+		if (r->kind == DVM_TRACE_BATCH_FLUSH)
+			open[r->task] = false;
+		if (r->kind != DVM_TRACE_FLUSH || !open[r->task] ||
+		    !(r->flags & DVM_TRACE_F_NOSYNC) || r->op == DVM_TRACE_OP_YOUNG_CLEAR)
+			continue;
+		r->flags &= (uint16_t)~DVM_TRACE_F_NOSYNC;
+		r->flags |= DVM_TRACE_F_INFERRED;
+	}
+	free(open);
+}
+
+static bool from_interrupt(enum ft_id id)
+{
+	return id == FT_WAKING || id == FT_WAKEUP || id == FT_OTHER || id == FT_SILENT ||
+	       id == FT_PRINT;
+}
+
+static void meaning(struct ft *ft, const struct ft_event *e)
+{
+	struct world_task *t = current(ft, e->cpu);
+
+	switch (e->kind->id) {
+	case FT_SWITCH:
+		ft->cpus[e->cpu].pending = task_of(ft, (int32_t)e->v[0], e->cpu);
+		break;
+	case FT_NEXT: on_next(ft, e); break;
+	case FT_CPU_MM:
+	case FT_SWITCH_MM: on_mm(ft, e); break;
+	case FT_WAKING:
+		world_try_wake(&ft->world, e->cpu, task_of(ft, (int32_t)e->v[0], e->cpu));
+		break;
+	case FT_WAKEUP: world_woken(&ft->world, task_of(ft, (int32_t)e->v[0], e->cpu)); break;
+	case FT_NEWTASK: on_new_task(ft, e->cpu, (int32_t)e->v[0], (unsigned)e->v[1]); break;
+	case FT_NEW_TASK: {
+		const struct world_task *n = task_of(ft, (int32_t)e->v[0], e->cpu);
+
+		ft->counts.disagree += (n->mm ? n->mm->address : 0) != e->v[2];
+		break;
+	}
+	case FT_MM_INIT: on_mm_init(ft, e); break;
+	case FT_EXEC_MM:
+		if (t) {
+			end_all(ft, e->cpu);
+			t->execing = true;
+			world_op_begin(&ft->world, e->cpu, DVM_TRACE_OP_EXEC, t->mm, 0, 0);
+		}
+		break;
+	case FT_EXEC: on_exec(ft, e); break;
+	case FT_EXIT:
+	case FT_DO_EXIT: on_exit(ft, e->cpu); break;
+	case FT_EXIT_MMAP: on_exit_mmap(ft, e); break;
+	case FT_EXIT_MMAP_END: on_exit_mmap_end(ft, e->cpu); break;
+	case FT_FINISH: /* the mm's last flush follows; what comes after that ends it */
+		if (t && t->exit_mm)
+			t->exit_ready = true;
+		break;
+	case FT_FAULT:
+		begin_fault(ft, e->cpu, ft_mm(ft, e->v[0]), e->v[1],
+			    e->has & 4 && e->v[2] & FAULT_FLAG_USER);
+		break;
+	case FT_PAGE_FAULT: begin_fault(ft, e->cpu, t ? t->mm : NULL, e->v[0], true); break;
+	case FT_CLEAR_FLUSH: ft->cpus[e->cpu].about_mm = e->v[0]; break;
+	case FT_BATCH_FLUSH: complete_batch(ft, e->cpu, 0); break;
+	case FT_MIGRATE_START:
+	case FT_MIGRATE_END:
+		if (t)
+			t->migrating = e->kind->id == FT_MIGRATE_START;
+		break;
+	case FT_SYS_ENTER: begin_call(ft, e); break;
+	case FT_SYS_EXIT: end_op(ft, e->cpu, e->kind->op); break;
+	case FT_TLBI: ft_tlbi(ft, e); break;
+	case FT_GATHER:
+	case FT_RANGE: ft_call(ft, e); break;
+	case FT_X86_FLUSH: ft_x86_flush(ft, e); break;
+	case FT_HOSTNAME: on_hostname(ft); break;
+	default: break;
+	}
+}
+
+static void take(struct ft *ft, struct ft_event *e)
+{
+	struct world_cpu *c = &ft->world.cpus[e->cpu];
+	struct ft_kind *k = e->kind;
+	struct world_task *t;
+
+	/* clocks of different CPUs may differ by a little; one CPU's does not go back */
+	if (e->time_ns < c->insns)
+		e->time_ns = c->insns;
+	ft->world.now = c->insns = e->time_ns;
+	if (e->lost)
+		lost(ft, e);
+	if (e->pid >= 0)
+		resync(ft, e);
+	t = current(ft, e->cpu);
+	if (k->id != FT_TLBI && !from_interrupt(k->id)) {
+		ft_close_group(ft, e->cpu);
+		if (t && t->exit_ready && k->id != FT_GATHER && k->id != FT_RANGE)
+			on_exit_mmap_end(ft, e->cpu);
+		/* No probe on what completes a batch: it is complete when the task goes on. */
+		if (!ft->tells_batches)
+			complete_batch(ft, e->cpu, DVM_TRACE_F_INFERRED);
+	}
+	meaning(ft, e);
+	if (k->work >= 0)
+		mark(ft, e->cpu, (uint32_t)k->work);
+	if (e->mark)
+		mark(ft, e->cpu, (uint32_t)e->mark - 1);
+	if (ft->world.active) {
+		ft->counts.events++;
+		ft->counts.unknown += k->id == FT_OTHER && k->work < 0;
+		k->used++;
+	}
+}
+
+/* What ran when the trace began, as far as its own events tell. */
+static void set_first(struct ft *ft)
+{
+	for (size_t i = 0; i < ft->nevents; i++) {
+		const struct ft_event *e = &ft->events[i];
+
+		if (e->cpu >= ft->world.ncpus)
+			ft->world.ncpus = e->cpu + 1u;
+		if (ft->cpus[e->cpu].begun || e->pid < 0)
+			continue;
+		ft->cpus[e->cpu].begun = true;
+		ft->world.cpus[e->cpu].current = task_of(ft, e->pid, e->cpu);
+		ft->world.cpus[e->cpu].current->cpu = (int)e->cpu;
+		ft->world.cpus[e->cpu].insns = ft->events[0].time_ns;
+	}
+	for (unsigned i = 0; i < ft->world.ncpus; i++)
+		if (!ft->world.cpus[i].current)
+			ft->world.cpus[i].current = task_of(ft, 0, i);
+	/* A pid can not run on two CPUs: where it came later, its switch was not seen. */
+	for (unsigned i = 0; i < ft->world.ncpus; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (ft->world.cpus[i].current == ft->world.cpus[j].current)
+				ft->world.cpus[i].current = task_of(ft, 0, i);
+}
+
+static int understand(struct ft *ft, const char *path, struct dvm_error *err)
+{
+	ft->cpus = calloc(WORLD_CPUS, sizeof(*ft->cpus));
+	if (!ft->cpus)
+		longjmp(*ft->world.nomem, 1);
+	collect_pids(ft);
+	ft->shape = true;
+	for (size_t i = 0; i < ft->nevents; i++)
+		learn(ft, &ft->events[i]);
+	ft->world.timed = true;
+	ft->world.now = ft->events[0].time_ns;
+	set_first(ft);
+	if (!ft->opt->from)
+		begin_window(ft);
+	for (size_t i = 0; i < ft->nevents; i++)
+		take(ft, &ft->events[i]);
+	for (unsigned i = 0; i < ft->world.ncpus; i++)
+		ft_close_group(ft, i);
+	settle_batches(ft);
+	if (!ft->world.nrecords)
+		return ft_error(err, DVM_ENOENT, path, UINT64_MAX, "the window is empty: the trace has "
+				"%u marks (sys_enter_sethostname events)", ft->marks);
+	return 0;
+}
+
+/* ---- the whole ---- */
+
+static void fini(struct ft *ft)
+{
+	world_fini(&ft->world);
+	for (size_t i = 0; i < ft->nkinds; i++)
+		free(ft->kinds[i]);
+	for (size_t i = 0; i < ft->functions.n; i++)
+		free(ft->functions.names[i]);
+	free(ft->functions.names);
+	free(ft->kinds);
+	free(ft->events);
+	free(ft->tasks);
+	free(ft->cpus);
+	free(ft->lacks);
+	free(ft->bindings);
+	if (ft->input)
+		fclose(ft->input);
+	free(ft);
+}
+
+/* "NAME=EVENT", EVENT as "event" or "system:event" */
+static int read_works(struct ft *ft, struct dvm_error *err)
+{
+	for (const char *const *w = ft->opt->works; w && *w; w++) {
+		const char *event = strchr(*w, '=');
+		int i = event ? ft_mark(ft, *w, (size_t)(event - *w)) : -1;
+
+		if (i < 0 || !event[1] || strlen(event + 1) >= FT_NAME)
+			return ft_error(err, DVM_EINVAL, "--work", UINT64_MAX, "'%.100s': is not "
+					"NAME=EVENT, NAME of a-z 0-9 _ -", *w);
+		snprintf(ft->works[i].event, FT_NAME, "%s", event + 1);
+	}
+	return 0;
+}
+
+static int read_input(struct ft *ft, const char *path, bool text, FILE *report,
+		      struct dvm_error *err)
+{
+	int ret = text ? ft_read_text(ft, path, err) : ft_read_dat(ft, path, err);
+
+	if (ret == -DVM_ETRUNC && ft->nevents) {
+		if (report)
+			fprintf(report, "%s: %s; %zu events before it are used\n", path, err->text,
+				ft->nevents);
+		ret = 0;
+	}
+	if (!ret && !ft->nevents)
+		ret = ft_error(err, DVM_EFORMAT, path, UINT64_MAX, "holds no events");
+	if (!ret && (ft->page < 4096 || ft->page > 65536 || ft->page & (ft->page - 1)))
+		ret = ft_error(err, DVM_EFORMAT, path, UINT64_MAX, "says that pages have %llu bytes",
+			       (unsigned long long)ft->page);
+	for (uint64_t page = ft->page; page > 1; page /= 2)
+		ft->page_shift++;
+	return ret;
+}
+
+int import_ftrace(const char *path, bool text, const struct import_options *options, FILE *report,
+		  struct dvm_trace **trace, struct dvm_error *err)
+{
+	struct ft *ft = calloc(1, sizeof(*ft));
+	jmp_buf nomem;
+	int ret;
+
+	if (!ft)
+		return ft_error(err, DVM_ENOMEM, path, UINT64_MAX, "out of memory");
+	ft->opt = options;
+	ft->page = 4096;
+	ft->va_bits = 48;
+	ft->tlbi_range = ft->kpti = ft->cnp = ft->repeat = -1;
+	ft->world.nomem = &nomem;
+	if (setjmp(nomem)) {
+		ret = ft_error(err, DVM_ENOMEM, path, UINT64_MAX, "out of memory");
+		goto out;
+	}
+	ret = read_works(ft, err);
+	if (!ret)
+		ret = read_input(ft, path, text, report, err);
+	if (!ret)
+		ret = understand(ft, path, err);
+	if (!ret) {
+		world_end(&ft->world);
+		ret = ft_make_trace(ft, trace, err);
+	}
+	if (!ret && report)
+		ft_report(ft, report);
+out:
+	fini(ft);
+	return ret;
+}
