@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli.h"
+#include "cmd_check.h"
 
 #include <dvmsim/witness.h>
-
-#include <cjson/cJSON.h>
 
 #include <errno.h>
 #include <inttypes.h>
@@ -28,6 +26,9 @@ static const struct cli_option options[] = {
 	 "Steps of the shortest stale use: short (the default: one for each UNSAFE scenario), all "
 	 "(one for each UNSAFE test), none.",
 	 false},
+	{"minimise", 0, NULL,
+	 "Weaken each barrier, domain, protection and second look; say which are needed.", false},
+	{"diff", 0, NULL, "Say which difference between two strategies changes a verdict.", false},
 	{"markdown", 0, NULL, "Print the verdicts as the table of docs/strategies.md.", false},
 	{"json", 'j', NULL, "Print one JSON document.", false},
 	{NULL, 0, NULL, NULL, false},
@@ -378,8 +379,39 @@ static int check_all(struct check *c, struct dvm_strategy *const *s, size_t coun
 	return c->unsafe ? CLI_FAILED : c->unknown ? CLI_PARTIAL : CLI_OK;
 }
 
+/* ---- --minimise and --diff ---- */
+
+static int weaken(struct check *c, bool diff, struct dvm_strategy *const *s, size_t count)
+{
+	uint64_t no_load_order = UINT64_C(1) << dvm_check_rule_find("dsb-st-read");
+	unsigned scenarios[32];
+	struct weaken how = {.model = &c->model, .scenarios = scenarios, .json = c->json};
+	int rc = CLI_OK;
+
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		if (c->scenario[i])
+			scenarios[how.count++] = i;
+	cli_clock_start(&c->clock);
+	for (int r = 0; r < READINGS && !rc; r++) {
+		if (!c->reading[r])
+			continue;
+		how.reading = reading_names[r];
+		c->model.without = r == READING_PROSE ? no_load_order : 0;
+		for (size_t i = 0; !diff && i < count && !rc; i++)
+			rc = check_minimise(&how, s[i]);
+		if (diff)
+			rc = check_diff(&how, s[0], s[1]);
+	}
+	if (c->json && rc)
+		cJSON_Delete(c->json);
+	else if (c->json)
+		rc = print_json(c->json);
+	return rc;
+}
+
 static int run(const struct cli_args *args)
 {
+	bool diff = cli_flag(args, "diff"), minimise = cli_flag(args, "minimise");
 	struct check c = {.clock = {.limit = 0}};
 	struct dvm_strategy **s;
 	size_t loaded = 0;
@@ -387,6 +419,10 @@ static int run(const struct cli_args *args)
 
 	if (rc)
 		return rc;
+	if (diff && (minimise || args->count != 2)) {
+		cJSON_Delete(c.json);
+		return cli_usage("--diff takes two strategies, and no --minimise");
+	}
 	s = calloc(args->count, sizeof(struct dvm_strategy *));
 	if (!s)
 		return cli_usage("out of memory");
@@ -395,7 +431,7 @@ static int run(const struct cli_args *args)
 		loaded += !rc;
 	}
 	if (!rc)
-		rc = check_all(&c, s, loaded);
+		rc = diff || minimise ? weaken(&c, diff, s, loaded) : check_all(&c, s, loaded);
 	else
 		cJSON_Delete(c.json);
 	while (loaded)
@@ -416,11 +452,15 @@ const struct cli_command cmd_check = {
 		"had a new use; the test and its final state are named. SAFE: no execution within "
 		"the bounds that docs/checker-scenarios.md states. INCONCLUSIVE: a limit ended the "
 		"search. UNSUPPORTED: the program does something that can not be translated.\n\n"
+		"An UNSAFE scenario is followed by the steps of its shortest stale use, in one column per "
+		"CPU, and by the safety rules that were broken.\n\n"
 		"Scenarios: arrive, second-thread, stay, migrate, foreign, foreign-migrate.\n\n"
 		"The status is 0 when all is SAFE, 1 when something is UNSAFE, 3 when nothing is "
 		"UNSAFE but something is not known, 2 for bad input.",
 	.examples = "  dvmsim check active-cpu-v2\n"
 		    "  dvmsim check --reading all --scenario arrive active-cpu-v2-plain-load\n"
+		    "  dvmsim check --minimise --scenario arrive active-cpu-v2\n"
+		    "  dvmsim check --diff --reading prose active-cpu-v2-plain-load active-cpu-v2\n"
 		    "  dvmsim check --emit-litmus tests recheck; dvmsim litmus tests/*.litmus\n",
 	.options = options,
 	.min_operands = 1,

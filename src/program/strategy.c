@@ -24,6 +24,17 @@ const struct dvmi_program *dvmi_strategy_program(const struct dvm_strategy *s)
 	return s->program;
 }
 
+int dvmi_strategy_wrap(struct dvmi_program *program, struct dvm_strategy **s)
+{
+	struct dvm_strategy *made = dvmi_zalloc(sizeof(*made));
+
+	if (!made)
+		return -DVM_ENOMEM;
+	made->program = program;
+	*s = made;
+	return 0;
+}
+
 static int parse(const char *text, size_t len, const char *where, struct dvm_strategy **s,
 		 struct dvm_error *err)
 {
