@@ -223,16 +223,47 @@ struct dvm_stats {
 };
 
 /**
+ * DVM_SIM_TRIM_PERCENT - warm-up and drain. Of the work units of a kind, in the order in which they
+ * are done, so many in a hundred at the beginning and at the end count for no rate and no latency.
+ */
+#define DVM_SIM_TRIM_PERCENT 10
+
+/**
+ * struct dvm_unit_latency - work units from begin to end (UNIT_BEGIN or ARRIVE to UNIT_END).
+ * @units:     units done; 0 when the workload has none of this kind, and then all else is 0 as well
+ * @count:     of these, those in the window: without warm-up and drain
+ * @window_ps: length of the window, from the end of the last unit before it to that of its last one
+ * @total_ps:  sum of the latencies in the window
+ * @p50_ps:    median; this and the other quantiles are exact: the least latency that so many units of
+ *             the window do not exceed
+ * @p99_ps:    99th percentile
+ * @p999_ps:   99.9th percentile
+ * @max_ps:    largest
+ * @backlog:   units begun and not done when the last one began
+ * @unstable:  1: the backlog grew for as long as units began, so that latencies say only how long the
+ *             workload is. The rule: @backlog is more than 10 and more than a hundredth of @units, and
+ *             in the last quarter of the time in which units began 1.5 times as many were in the
+ *             system, on average, as in the second quarter
+ */
+struct dvm_unit_latency {
+	uint64_t units, count, window_ps;
+	uint64_t total_ps, p50_ps, p99_ps, p999_ps, max_ps;
+	uint64_t backlog, unstable;
+};
+
+/**
  * struct dvm_work - one kind of work the workload counts (a fork done, a request served).
  * @name:     as in the trace; borrowed from the simulation
  * @count:    how often it was done
- * @per_second: throughput: the sum over copies of count / time from the copy's start to the last
- *              time it did this work
+ * @per_second: throughput: of marks, the sum over copies of count / time from the copy's start to the
+ *              last time it did this work; of work units, those in the window / its length
+ * @latency:    of work units
  */
 struct dvm_work {
 	const char *name;
 	uint64_t count;
 	double per_second;
+	struct dvm_unit_latency latency;
 };
 
 /**

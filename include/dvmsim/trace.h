@@ -36,6 +36,7 @@ extern "C" {
 #define DVM_TRACE_MAX_RECORDS (UINT64_C(1) << 28)
 #define DVM_TRACE_MAX_ACCESSES (UINT64_C(1) << 32)
 #define DVM_TRACE_MAX_MARKS 256u
+#define DVM_TRACE_MAX_QUEUES (1u << 20) /* queues of work are from 1 up to this */
 #define DVM_TRACE_MAX_HEADER_BYTES (1u << 20)
 
 /**
@@ -69,6 +70,21 @@ extern "C" {
  * @DVM_TRACE_ACCESS_RUN:  @task makes accesses number [@va, @va + @amount) of the trace's array
  * @DVM_TRACE_MARK:        work done: @amount more of the mark number @id (dvm_trace_mark_name())
  * @DVM_TRACE_LOST:        the source lost @amount events of this CPU here
+ * @DVM_TRACE_THINK:       @task sleeps for @amount nanoseconds; its CPU is free for others
+ * @DVM_TRACE_UNIT_BEGIN:  @task begins a work unit, from which its latency counts; the answer is to go
+ *                         to queue @id (0: there is none)
+ * @DVM_TRACE_UNIT_END:    the work unit that @task works on is done: one more of the mark @id, with
+ *                         its latency
+ * @DVM_TRACE_PUT:         @task puts the work unit it works on into queue @id, for whoever gets it; 0:
+ *                         into the queue that the unit's beginning named, as the answer
+ * @DVM_TRACE_GET:         @task takes the oldest work unit from queue @id and works on it; while the
+ *                         queue is empty, it sleeps
+ * @DVM_TRACE_ARRIVE:      a work unit begins and is put into queue @id by an interrupt of this CPU,
+ *                         @amount nanoseconds after the run began; flag INITIAL
+ * @DVM_TRACE_LOOP:        @task goes on with its record @amount before this one. When nothing else is
+ *                         left to do, a task that loops and waits in a GET is done
+ *
+ * The kinds from THINK on have a meaning only where a scheduler places tasks: DVM_SIM_SIMULATED.
  */
 enum dvm_trace_kind {
 	DVM_TRACE_TASK_NEW = 1,
@@ -88,6 +104,13 @@ enum dvm_trace_kind {
 	DVM_TRACE_ACCESS_RUN,
 	DVM_TRACE_MARK,
 	DVM_TRACE_LOST,
+	DVM_TRACE_THINK,
+	DVM_TRACE_UNIT_BEGIN,
+	DVM_TRACE_UNIT_END,
+	DVM_TRACE_PUT,
+	DVM_TRACE_GET,
+	DVM_TRACE_ARRIVE,
+	DVM_TRACE_LOOP,
 	DVM_TRACE_KINDS /* one more than the last */
 };
 
@@ -280,12 +303,13 @@ DVM_API const uint64_t *dvm_trace_accesses(const struct dvm_trace *trace, size_t
 
 /**
  * struct dvm_trace_ids - highest ids in use: arrays indexed by id need one element more.
- * @tasks, @mms, @wakes: highest task, mm and wake-up number; 0 when there is none
+ * @tasks, @mms, @wakes, @queues: highest task, mm, wake-up and queue number; 0 when there is none
  */
 struct dvm_trace_ids {
 	uint32_t tasks;
 	uint32_t mms;
 	uint32_t wakes;
+	uint32_t queues;
 };
 
 /** dvm_trace_get_ids() - highest ids of @trace; kept while appending, so this is O(1). */

@@ -170,10 +170,14 @@ static void take(struct pass *p, const struct dvm_trace_record *r, uint32_t inde
 
 	if (r->kind == DVM_TRACE_TASK_NEW)
 		born(p, r);
+	if (r->kind == DVM_TRACE_LOOP)
+		p->s->tasks[r->task].loops = true;
 	if (r->kind == DVM_TRACE_SWITCH)
 		switch_to(p, r);
 	else if (r->kind == DVM_TRACE_SLEEP)
 		sleeps(p, r);
+	else if (r->kind == DVM_TRACE_ARRIVE)
+		return; /* not a task's; the engine knows them all from the start */
 	else if (r->kind == DVM_TRACE_MIGRATE || (r->kind == DVM_TRACE_RUN && !c->task))
 		return; /* the scheduler's own business; an interrupt in idle */
 	else if (r->flags & DVM_TRACE_F_INITIAL &&

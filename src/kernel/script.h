@@ -34,6 +34,7 @@ struct dvmi_script {
 	bool running;         /* and was on its CPU then */
 	bool kthread;
 	bool ran;             /* it has a stint at all */
+	bool loops;           /* it has a LOOP: a server */
 };
 
 struct dvmi_scripts {

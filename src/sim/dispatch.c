@@ -92,6 +92,35 @@ static bool exec_moves(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *
 	return dvmi_sched_place_exec(&s->sched, c->id, now).cpu != c->id;
 }
 
+/* Records that only a schedule of tasks knows. */
+static int queueing(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
+		    const struct dvm_trace_record *r, uint64_t now, uint64_t *next)
+{
+	unsigned flags = dvmi_task_about_to_sleep(s, c->task) ? DVMI_SCHED_WAKE_SYNC : 0;
+	uint32_t step = t->step++;
+
+	switch (r->kind) {
+	case DVM_TRACE_THINK:
+		return dvmi_think(s, c, r, now);
+	case DVM_TRACE_UNIT_BEGIN:
+		t->unit_ps = now;
+		t->unit_reply = r->id;
+		return 0;
+	case DVM_TRACE_UNIT_END:
+		return dvmi_unit_end(s, c, r, now);
+	case DVM_TRACE_PUT:
+		return dvmi_queue_put(s, c, r, flags, now, next);
+	case DVM_TRACE_GET:
+		dvmi_queue_get(s, c, r);
+		return 0;
+	case DVM_TRACE_LOOP:
+		t->step = step - (uint32_t)r->amount;
+		return 0;
+	default: /* ARRIVE: known since before the run */
+		return 0;
+	}
+}
+
 static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 		  const struct dvm_trace_record *r, uint64_t now, uint64_t *next)
 {
@@ -104,6 +133,12 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 	if (r->kind == DVM_TRACE_WAKE) {
 		ret = dvmi_task_wakes(s, c, r, now, next);
 		t->step++;
+		return ret;
+	}
+	if (r->kind >= DVM_TRACE_THINK) {
+		ret = queueing(s, c, t, r, now, next);
+		if (!ret && t->state == DVMI_TASK_BLOCKED)
+			return dvmi_dispatch_switch(s, c, DVMI_SCHED_SLEPT, now, next);
 		return ret;
 	}
 	c->again = false;
@@ -190,7 +225,9 @@ static bool finished(const struct dvm_sim *s, uint32_t task)
 {
 	const struct dvmi_task *t = &s->tasks[task];
 
-	return !t->exists || t->state == DVMI_TASK_OVER;
+	/* A server that waits for work when no more can come. */
+	return !t->exists || t->state == DVMI_TASK_OVER ||
+	       (t->gets && dvmi_script_of(s, task)->loops);
 }
 
 int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err)
@@ -202,6 +239,13 @@ int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err)
 
 		if (finished(s, task))
 			continue;
+		if (t->gets)
+			return dvmi_error_record(err, DVM_EFORMAT, "workload",
+						 s->scripts.steps[at - 1] & DVMI_STEP_INDEX,
+						 "task %u waits here for ever: nothing more is put into"
+						 " queue %u", task,
+						 s->records[s->scripts.steps[at - 1] &
+							    DVMI_STEP_INDEX].id);
 		while (at < script->end &&
 		       (s->scripts.steps[at] & DVMI_STEP_KIND) != DVMI_STEP_RECORD)
 			at++;

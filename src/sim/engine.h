@@ -125,11 +125,15 @@ struct dvmi_task {
 	uint64_t remaining_ps;          /* of the work it was cut off from */
 	uint64_t accesses_done;         /* of the ACCESS_RUN it was switched out of */
 	uint64_t woken_ps;              /* runnable since */
+	uint64_t unit_ps;               /* when the work unit it works on began */
+	uint32_t unit_reply;            /* the queue its answer goes to; 0: none */
+	uint32_t queue_next;            /* waits behind it in a queue */
 	uint16_t ops;                   /* operations begun and not over: it is in the kernel */
 	uint8_t state;                  /* enum dvmi_task_state */
 	bool fresh;                     /* never woken: its first wake-up is its parent's fork */
 	bool placed;                    /* exec: has looked for a better CPU */
 	bool forced;                    /* on its way to where a forced migration sends it */
+	bool gets;                      /* waits in a queue */
 	bool exists;
 	bool deferred;                  /* has flushes that its next batch flush will complete */
 };
@@ -147,11 +151,50 @@ struct dvmi_saved_hooks {
 /* The engine's own messages. */
 enum dvmi_sim_message {
 	DVMI_EV_TIMER = DVMI_EV_USER, /* who: a task; its sleep is over */
+	DVMI_EV_ARRIVE,               /* who: a copy; data: which arrival */
 	DVMI_EV_RESCHED,              /* who: a CPU, by interrupt */
 	DVMI_EV_TICK,                 /* who: a CPU; data: its due time, or it is stale */
 	DVMI_EV_KICK,                 /* who: an idle CPU that balances for all idle ones */
 	DVMI_EV_FORCE,                /* who: a CPU whose task is moved away; data: as TICK */
 	DVMI_EV_OFFLINE,              /* who: a CPU that goes */
+};
+
+/* ---- queues of work (simulated schedule) ---- */
+struct dvmi_queue_item {
+	uint64_t born_ps;
+	uint32_t reply;                 /* queue its answer goes to; 0: none */
+	uint32_t next;                  /* in its queue, or free; 0: none */
+};
+
+struct dvmi_queue {
+	uint32_t first, last;           /* units, in the order of coming; 0: none */
+	uint32_t waiter, last_waiter;   /* tasks, through queue_next; 0: nobody */
+};
+
+struct dvmi_arrival {
+	uint64_t ns;
+	uint32_t record;
+};
+
+struct dvmi_unit {
+	uint64_t done_ps, took_ps;
+};
+
+/* Of one mark, all copies together, in the order in which they were done. */
+struct dvmi_units {
+	struct dvmi_unit *units;
+	size_t count, capacity;
+	struct dvm_unit_latency latency; /* after the run */
+};
+
+struct dvmi_queues {
+	struct dvmi_queue *queues;      /* per copy */
+	struct dvmi_queue_item *items;  /* of all of them; [0] is none */
+	size_t items_count, items_capacity;
+	uint32_t free;
+	struct dvmi_arrival *arrivals;  /* of one copy, by time */
+	uint32_t arrivals_count;
+	struct dvmi_units *marks;
 };
 
 struct dvmi_wake {
@@ -213,6 +256,7 @@ struct dvm_sim {
 	uint64_t *tick_masks;           /* mask registers of the tick hook */
 	uint32_t lock_holders;          /* tasks switched out under a page-table lock (RT) */
 	struct dvmi_latency wake_latency;
+	struct dvmi_queues queues;
 
 	unsigned cpus_count;            /* of the part */
 	unsigned copies;
@@ -348,6 +392,28 @@ int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t wake
 /* A WAKE record. */
 int dvmi_task_wakes(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		    uint64_t now, uint64_t *next);
+/* Does the task on @c sleep right after this step, or after a little more work? */
+bool dvmi_task_about_to_sleep(const struct dvm_sim *s, uint32_t task);
+
+/* ---- queue.c: queues of work, think times, work units ---- */
+/* Refuses queues in a recorded schedule. */
+int dvmi_queues_init(struct dvm_sim *s, struct dvm_error *err);
+int dvmi_queues_start(struct dvm_sim *s);
+void dvmi_queues_fini(struct dvm_sim *s);
+/* @flags of the wake-up, if there is one; *@next: when it is over. */
+int dvmi_queue_put(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		   unsigned flags, uint64_t now, uint64_t *next);
+/* The task is blocked when it has to wait. */
+void dvmi_queue_get(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm_trace_record *r);
+int dvmi_think(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm_trace_record *r,
+	       uint64_t now);
+/* An arrival: by an interrupt of *@on, which takes *@ps for waking somebody. */
+int dvmi_queue_arrive(struct dvm_sim *s, unsigned copy, uint32_t arrival, uint64_t now,
+		      struct dvmi_cpu **on, uint64_t *ps);
+int dvmi_unit_end(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		  uint64_t now);
+void dvmi_units_summary(struct dvm_sim *s);
+
 static inline unsigned dvmi_copy_of(const struct dvm_sim *s, uint32_t task)
 {
 	return (task - 1) / s->ids.tasks;

@@ -162,6 +162,17 @@ static int timer(struct dvm_sim *s, uint32_t task, uint64_t now)
 	return ret;
 }
 
+static int arrive(struct dvm_sim *s, const struct dvmi_event *ev)
+{
+	struct dvmi_cpu *c;
+	uint64_t ps;
+	int ret = dvmi_queue_arrive(s, ev->who, (uint32_t)ev->data, ev->time_ps, &c, &ps);
+
+	if (!ret && !c->idle)
+		handled(s, c, ev->time_ps, s->hw->ipi_handle_ps + ps);
+	return ret;
+}
+
 /* An idle CPU balances for all that are idle. */
 static int kick(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
@@ -243,11 +254,14 @@ static int offline(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev)
 {
-	struct dvmi_cpu *c = cpu_of(s, ev->kind == DVMI_EV_TIMER ? 0 : ev->who);
+	bool of_cpu = ev->kind != DVMI_EV_TIMER && ev->kind != DVMI_EV_ARRIVE;
+	struct dvmi_cpu *c = cpu_of(s, of_cpu ? ev->who : 0);
 
 	switch (ev->kind) {
 	case DVMI_EV_TIMER:
 		return timer(s, ev->who, ev->time_ps);
+	case DVMI_EV_ARRIVE:
+		return arrive(s, ev);
 	case DVMI_EV_RESCHED:
 		handled(s, c, ev->time_ps, s->hw->ipi_handle_ps);
 		return 0;

@@ -337,6 +337,10 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	if (!ret && !s->simulated)
 		ret = set_stints(s, count, err);
 	if (!ret)
+		ret = dvmi_queues_init(s, err);
+	if (!ret && dvmi_queues_start(s))
+		ret = dvmi_error_nomem(err);
+	if (!ret)
 		ret = set_access(s, err);
 	if (!ret)
 		ret = check_hooks(s, err);
@@ -377,6 +381,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_ipi_fini(&s->ipi);
 	dvmi_sim_asids_fini(s);
 	dvmi_sim_schedule_fini(s);
+	dvmi_queues_fini(s);
 	dvmi_free(s->tick_masks);
 	dvmi_core_fini(&s->core);
 	dvmi_fabric_free(s->fabric);
@@ -437,6 +442,7 @@ static void collect(struct dvm_sim *s)
 	dvmi_latency_summary(&s->flush_latency, &st->flush);
 	dvmi_latency_summary(&s->dsb_latency, &st->dsb);
 	dvmi_latency_summary(&s->wake_latency, &st->wake_latency);
+	dvmi_units_summary(s);
 }
 
 static int run_events(struct dvm_sim *s, struct dvm_error *err)
@@ -519,6 +525,11 @@ int dvm_sim_work(const struct dvm_sim *s, size_t index, struct dvm_work *work)
 		w.count += done->count;
 		if (done->last_ps > start)
 			w.per_second += (double)done->count * 1e12 / (double)(done->last_ps - start);
+	}
+	w.latency = s->queues.marks[index].latency;
+	if (w.latency.units && w.latency.window_ps) {
+		w.count = w.latency.units;
+		w.per_second = (double)w.latency.count * 1e12 / (double)w.latency.window_ps;
 	}
 	*work = w;
 	return 0;

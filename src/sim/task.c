@@ -117,16 +117,23 @@ int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t wake
 	return ret;
 }
 
-/* Does @t go to sleep right after this step, or after a little more work? */
-static bool about_to_sleep(const struct dvm_sim *s, uint32_t task)
+static unsigned kind_at(const struct dvm_sim *s, uint32_t step)
+{
+	return s->records[s->scripts.steps[step] & DVMI_STEP_INDEX].kind;
+}
+
+bool dvmi_task_about_to_sleep(const struct dvm_sim *s, uint32_t task)
 {
 	const struct dvmi_script *script = dvmi_script_of(s, task);
 	uint32_t at = s->tasks[task].step + 1;
 
 	if (at < script->end && (s->scripts.steps[at] & DVMI_STEP_KIND) == DVMI_STEP_RECORD &&
-	    s->records[s->scripts.steps[at] & DVMI_STEP_INDEX].kind == DVM_TRACE_RUN)
+	    kind_at(s, at) == DVM_TRACE_RUN)
 		at++;
-	return at < script->end && (s->scripts.steps[at] & DVMI_STEP_KIND) != DVMI_STEP_RECORD;
+	if (at == script->end)
+		return false;
+	return (s->scripts.steps[at] & DVMI_STEP_KIND) != DVMI_STEP_RECORD ||
+	       kind_at(s, at) == DVM_TRACE_GET || kind_at(s, at) == DVM_TRACE_THINK;
 }
 
 int dvmi_task_wakes(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
@@ -134,7 +141,7 @@ int dvmi_task_wakes(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 {
 	struct dvmi_wake *wake = wake_of(s, c->task, r->id);
 	uint32_t task = wake->waiters;
-	unsigned flags = about_to_sleep(s, c->task) ? DVMI_SCHED_WAKE_SYNC : 0;
+	unsigned flags = dvmi_task_about_to_sleep(s, c->task) ? DVMI_SCHED_WAKE_SYNC : 0;
 	bool blocks;
 	uint64_t ps;
 	int ret;

@@ -10,7 +10,7 @@
 /* The file: docs/trace-format.md is the specification of what these constants and codecs do. */
 #define DVMI_TRACE_MAGIC "\x89" "DVT\r\n\x1a\n"
 #define DVMI_TRACE_MAGIC_BYTES 8
-#define DVMI_TRACE_VERSION 1u
+#define DVMI_TRACE_VERSION 2u /* 1: without the kinds from THINK on */
 #define DVMI_TRACE_PREAMBLE_BYTES 16 /* magic, version, CRC */
 #define DVMI_TRACE_CHUNK_HEAD_BYTES 20
 

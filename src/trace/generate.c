@@ -14,8 +14,8 @@
 #define NAME_MAX_LEN 63
 
 static const struct dvmi_generator *const generators[] = {
-	&dvmi_gen_fork,	 &dvmi_gen_mmap,	   &dvmi_gen_mprotect,
-	&dvmi_gen_redis, &dvmi_gen_tlb_shootdown,
+	&dvmi_gen_arrivals, &dvmi_gen_clients, &dvmi_gen_fork,	       &dvmi_gen_mmap,
+	&dvmi_gen_mprotect, &dvmi_gen_redis,   &dvmi_gen_tlb_shootdown,
 };
 #define GENERATORS (sizeof(generators) / sizeof(generators[0]))
 
@@ -70,6 +70,24 @@ struct dvmi_gen_task dvmi_gen_initial(struct dvmi_gen *g, uint16_t cpu)
 	on.mm = t.mm;
 	on.flags = DVM_TRACE_F_INITIAL;
 	put(g, &on);
+	return t;
+}
+
+struct dvmi_gen_task dvmi_gen_present(struct dvmi_gen *g, uint16_t cpu)
+{
+	return birth(g, cpu, cpu, NULL, DVM_TRACE_F_INITIAL);
+}
+
+struct dvmi_gen_task dvmi_gen_thread(struct dvmi_gen *g, const struct dvmi_gen_task *process,
+				     uint16_t cpu)
+{
+	struct dvmi_gen_task t = { ++g->next_task, process->mm, cpu };
+	struct dvm_trace_record r = record(DVM_TRACE_TASK_NEW, &t);
+
+	r.mm = t.mm;
+	r.id = process->task;
+	r.flags = DVM_TRACE_F_INITIAL | DVM_TRACE_F_THREAD;
+	put(g, &r);
 	return t;
 }
 
@@ -204,6 +222,90 @@ void dvmi_gen_mark(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t m
 	r.id = mark;
 	r.amount = 1;
 	put(g, &r);
+}
+
+static void queueing(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned kind, uint32_t id,
+		     uint64_t amount)
+{
+	struct dvm_trace_record r = record(kind, t);
+
+	r.id = id;
+	r.amount = amount;
+	put(g, &r);
+}
+
+void dvmi_gen_think(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns)
+{
+	if (ns)
+		queueing(g, t, DVM_TRACE_THINK, 0, ns);
+}
+
+void dvmi_gen_unit_begin(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t reply)
+{
+	queueing(g, t, DVM_TRACE_UNIT_BEGIN, reply, 0);
+}
+
+void dvmi_gen_unit_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mark)
+{
+	queueing(g, t, DVM_TRACE_UNIT_END, mark, 0);
+}
+
+void dvmi_gen_put(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t queue)
+{
+	queueing(g, t, DVM_TRACE_PUT, queue, 0);
+}
+
+void dvmi_gen_get(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t queue)
+{
+	queueing(g, t, DVM_TRACE_GET, queue, 0);
+}
+
+void dvmi_gen_arrive(struct dvmi_gen *g, uint16_t cpu, uint32_t queue, uint64_t ns)
+{
+	struct dvm_trace_record r = { .kind = DVM_TRACE_ARRIVE, .cpu = cpu, .id = queue,
+				      .amount = ns, .flags = DVM_TRACE_F_INITIAL };
+
+	put(g, &r);
+}
+
+void dvmi_gen_loop(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t count)
+{
+	queueing(g, t, DVM_TRACE_LOOP, 0, g->count - count);
+}
+
+uint64_t dvmi_gen_spread(struct dvmi_gen *g, uint64_t mean, uint64_t percent)
+{
+	uint64_t spread = mean / 100 * percent + mean % 100 * percent / 100;
+
+	return spread ? mean - spread + dvmi_rng_below(&g->rng, 2 * spread + 1) : mean;
+}
+
+/* 2^32 * log2(@x / 2^32) below 0, of 0 < @x < 2^32, by repeated squaring: no floating point. */
+static uint64_t minus_log2(uint64_t x)
+{
+	uint64_t whole = 0, part = 0;
+
+	while (!(x >> 31)) {
+		x <<= 1;
+		whole++;
+	}
+	for (uint64_t bit = UINT64_C(1) << 31; bit; bit >>= 1) {
+		x = x * x >> 31; /* 1 <= x / 2^31 < 2 */
+		if (x >> 32) {
+			part |= bit;
+			x >>= 1;
+		}
+	}
+	return (whole + 1) * (UINT64_C(1) << 32) - part;
+}
+
+uint64_t dvmi_gen_exponential(struct dvmi_gen *g, uint64_t mean)
+{
+	uint64_t u = 1 + dvmi_rng_below(&g->rng, UINT32_MAX - 1);
+	/* -ln(u) = ln 2 * -log2(u), in 2^-20; at most 23 */
+	uint64_t ln = (minus_log2(u) >> 12) * 2977044472u >> 32;
+
+	return (mean >> 20) * ln + ((mean & 0xfffff) * ln >> 20);
 }
 
 /* ---- "NAME:param=value,..." ---- */

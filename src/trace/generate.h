@@ -38,12 +38,16 @@ struct dvmi_generator {
 	void (*write)(struct dvmi_gen *g);
 };
 
-extern const struct dvmi_generator dvmi_gen_fork, dvmi_gen_mmap, dvmi_gen_mprotect, dvmi_gen_redis,
+extern const struct dvmi_generator dvmi_gen_arrivals, dvmi_gen_clients, dvmi_gen_fork, dvmi_gen_mmap, dvmi_gen_mprotect, dvmi_gen_redis,
 	dvmi_gen_tlb_shootdown;
 
 /* A new process, its mm copied from @parent, to run on @cpu; the records stand on @parent's CPU. */
 struct dvmi_gen_task dvmi_gen_process(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
 				      uint16_t cpu);
+/* A process that exists when the workload begins, to begin on @cpu; a thread of @process, likewise. */
+struct dvmi_gen_task dvmi_gen_present(struct dvmi_gen *g, uint16_t cpu);
+struct dvmi_gen_task dvmi_gen_thread(struct dvmi_gen *g, const struct dvmi_gen_task *process,
+				     uint16_t cpu);
 /* A process that exists, and runs, when the workload begins. */
 struct dvmi_gen_task dvmi_gen_initial(struct dvmi_gen *g, uint16_t cpu);
 void dvmi_gen_run(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns);
@@ -66,6 +70,21 @@ void dvmi_gen_range_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsign
 void dvmi_gen_fault(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va);
 /* exit: the last flush of the mm, then mm and task are gone. */
 void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t pages);
+/*
+ * Queues of work. All records of a task follow its switch, one task after the other: the scheduler
+ * of the simulation makes a schedule of them.
+ */
+void dvmi_gen_think(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns);
+void dvmi_gen_unit_begin(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t reply);
+void dvmi_gen_unit_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mark);
+void dvmi_gen_put(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t queue);
+void dvmi_gen_get(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t queue);
+void dvmi_gen_arrive(struct dvmi_gen *g, uint16_t cpu, uint32_t queue, uint64_t ns);
+/* Back to where the generator was when @count was g->count, with no record of others since. */
+void dvmi_gen_loop(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t count);
+/* Uniform in [mean - spread, mean + spread], with spread @percent of it; exponential. */
+uint64_t dvmi_gen_spread(struct dvmi_gen *g, uint64_t mean, uint64_t percent);
+uint64_t dvmi_gen_exponential(struct dvmi_gen *g, uint64_t mean);
 void dvmi_gen_mark(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mark);
 
 #endif

@@ -19,6 +19,13 @@ static const char *const kinds[DVM_TRACE_KINDS] = {
 	[DVM_TRACE_ACCESS_RUN] = "access-run",
 	[DVM_TRACE_MARK] = "mark",
 	[DVM_TRACE_LOST] = "lost",
+	[DVM_TRACE_THINK] = "think",
+	[DVM_TRACE_UNIT_BEGIN] = "unit-begin",
+	[DVM_TRACE_UNIT_END] = "unit-end",
+	[DVM_TRACE_PUT] = "put",
+	[DVM_TRACE_GET] = "get",
+	[DVM_TRACE_ARRIVE] = "arrive",
+	[DVM_TRACE_LOOP] = "loop",
 };
 
 static const char *const requests[DVM_TRACE_REQUESTS] = {

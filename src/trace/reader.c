@@ -126,9 +126,9 @@ static int read_header(struct dvm_trace_reader *r, struct dvm_error *err)
 			dvmi_error(err, DVM_EFORMAT, r->path,
 				   "not a binary trace; a text trace is read with 'dvmsim trace "
 				   "import --from text'");
-	if (dvmi_get32(p + 8) != DVMI_TRACE_VERSION)
+	if (dvmi_get32(p + 8) < 1 || dvmi_get32(p + 8) > DVMI_TRACE_VERSION)
 		return dvmi_error(err, DVM_EFORMAT, r->path,
-				  "trace format version %u, and this program reads version %u",
+				  "trace format version %u, and this program reads versions 1 to %u",
 				  dvmi_get32(p + 8), DVMI_TRACE_VERSION);
 	r->offset = sizeof(p);
 	ret = read_chunk(r, &c, err);

@@ -40,6 +40,13 @@ static const struct {
 	[DVM_TRACE_ACCESS_RUN] = { TASK | MM | VA | AMOUNT, INFERRED },
 	[DVM_TRACE_MARK] = { TASK | ID | AMOUNT, INFERRED },
 	[DVM_TRACE_LOST] = { AMOUNT, 0 },
+	[DVM_TRACE_THINK] = { TASK | AMOUNT, INFERRED },
+	[DVM_TRACE_UNIT_BEGIN] = { TASK | ID, INFERRED },
+	[DVM_TRACE_UNIT_END] = { TASK | ID, INFERRED },
+	[DVM_TRACE_PUT] = { TASK | ID, INFERRED },
+	[DVM_TRACE_GET] = { TASK | ID, INFERRED },
+	[DVM_TRACE_ARRIVE] = { ID | AMOUNT, INITIAL | INFERRED },
+	[DVM_TRACE_LOOP] = { TASK | AMOUNT, 0 },
 };
 
 static const char *check_shape(const struct dvm_trace_record *rec)
@@ -112,6 +119,24 @@ static const char *check_numbers(const struct dvm_trace_record *rec,
 	return NULL;
 }
 
+static const char *check_queueing(const struct dvm_trace_record *rec,
+				  const struct dvm_trace_env *env)
+{
+	bool arrives = rec->kind == DVM_TRACE_ARRIVE;
+
+	if (!arrives && !rec->task)
+		return "task: must not be 0";
+	if (rec->kind == DVM_TRACE_UNIT_END)
+		return rec->id < env->nmarks ? NULL : "id: the header names no such mark";
+	if (rec->id > DVM_TRACE_MAX_QUEUES || (!rec->id && (arrives || rec->kind == DVM_TRACE_GET)))
+		return "id: queues are numbered from 1 to 2^20";
+	if (arrives && !(rec->flags & INITIAL))
+		return "flags: arrivals are initial";
+	if (rec->kind == DVM_TRACE_LOOP && !rec->amount)
+		return "amount: a loop goes back by at least 1 record";
+	return rec->amount <= DVMI_TRACE_MAX_SPAN ? NULL : "amount: larger than 2^40";
+}
+
 const char *dvmi_trace_record_check(const struct dvm_trace_record *rec,
 				    const struct dvm_trace_env *env, uint64_t naccesses)
 {
@@ -156,6 +181,14 @@ const char *dvmi_trace_record_check(const struct dvm_trace_record *rec,
 	case DVM_TRACE_ACCESS_RUN:
 		return rec->va > naccesses || rec->amount > naccesses - rec->va ?
 			"accesses: beyond those that precede this record" : NULL;
+	case DVM_TRACE_THINK:
+	case DVM_TRACE_UNIT_BEGIN:
+	case DVM_TRACE_UNIT_END:
+	case DVM_TRACE_PUT:
+	case DVM_TRACE_GET:
+	case DVM_TRACE_ARRIVE:
+	case DVM_TRACE_LOOP:
+		return check_queueing(rec, env);
 	case DVM_TRACE_MARK:
 		return rec->id < env->nmarks ? NULL : "id: the header names no such mark";
 	default:

@@ -56,6 +56,12 @@ static struct dvm_trace_record rebase(const struct dvm_trace *trace, struct dvm_
 		shift(&r.id, copy * trace->ids.wakes);
 		r.target = (uint16_t)(r.target + cpus);
 		break;
+	case DVM_TRACE_UNIT_BEGIN:
+	case DVM_TRACE_PUT:
+	case DVM_TRACE_GET:
+	case DVM_TRACE_ARRIVE:
+		shift(&r.id, copy * trace->ids.queues);
+		break;
 	case DVM_TRACE_MIGRATE:
 		r.id += cpus;
 		r.target = (uint16_t)(r.target + cpus);
@@ -78,8 +84,10 @@ static int check_limits(const struct dvm_trace *trace, uint32_t copies, uint64_t
 				  DVM_TRACE_MAX_CPUS);
 	if ((uint64_t)copies * trace->ids.tasks > DVM_TRACE_MAX_TASKS ||
 	    (uint64_t)copies * trace->ids.mms > DVM_TRACE_MAX_TASKS ||
-	    (uint64_t)copies * trace->ids.wakes > UINT32_MAX)
-		return dvmi_error(err, DVM_ELIMIT, "replicate", "too many tasks, mms or wake-ups");
+	    (uint64_t)copies * trace->ids.wakes > UINT32_MAX ||
+	    (uint64_t)copies * trace->ids.queues > DVM_TRACE_MAX_QUEUES)
+		return dvmi_error(err, DVM_ELIMIT, "replicate",
+				  "too many tasks, mms, wake-ups or queues");
 	if (trace->nrecords * copies + cpus > DVM_TRACE_MAX_REPLICATED)
 		return dvmi_error(err, DVM_ELIMIT, "replicate",
 				  "%u copies of %zu records exceed the limit of %llu; use fewer "

@@ -80,6 +80,9 @@ static void note_ids(struct dvm_trace_ids *ids, const struct dvm_trace_record *r
 	max_into(&ids->mms, rec->mm);
 	if (rec->kind == DVM_TRACE_WAKE || rec->kind == DVM_TRACE_SWITCH)
 		max_into(&ids->wakes, rec->id);
+	else if (rec->kind == DVM_TRACE_PUT || rec->kind == DVM_TRACE_GET ||
+		 rec->kind == DVM_TRACE_ARRIVE || rec->kind == DVM_TRACE_UNIT_BEGIN)
+		max_into(&ids->queues, rec->id);
 	else if (rec->kind == DVM_TRACE_TASK_NEW)
 		max_into(&ids->tasks, rec->id);
 	else if (rec->kind == DVM_TRACE_MM_NEW)

@@ -12,6 +12,8 @@ struct task {
 	uint32_t mm, cpu, last_cpu; /* cpu: where it runs now; last_cpu: where it ran before */
 	uint8_t life, depth, batch;
 	uint8_t ops[8];
+	bool works;	     /* on some unit */
+	uint64_t records, switched, got; /* own records so far; at the last switch, the last get */
 	size_t batch_record; /* the first NOSYNC flush that waits for its BATCH_FLUSH */
 };
 
@@ -133,6 +135,7 @@ static const char *check_switch(struct state *s, const struct dvm_trace_record *
 	if (out)
 		s->tasks[out].cpu = NO_CPU;
 	s->cpus[r->cpu].task = r->task;
+	t->switched = t->records;
 	if (r->task)
 		t->cpu = t->last_cpu = r->cpu;
 	return NULL;
@@ -210,6 +213,27 @@ static const char *check_batch(struct state *s, const struct dvm_trace_record *r
 	return bad;
 }
 
+/* A loop stays within one stay on a CPU, and waits somewhere. */
+static const char *check_queueing(struct state *s, const struct dvm_trace_record *r)
+{
+	struct task *t = &s->tasks[r->task];
+	const char *bad = check_own_task(s, r);
+
+	if (bad)
+		return bad;
+	if (r->kind == DVM_TRACE_UNIT_BEGIN || r->kind == DVM_TRACE_GET)
+		t->works = true;
+	if ((r->kind == DVM_TRACE_UNIT_END || r->kind == DVM_TRACE_PUT) && !t->works)
+		return "the task works on no unit: a unit-begin or a get must precede";
+	if (r->kind == DVM_TRACE_GET)
+		t->got = t->records;
+	if (r->kind == DVM_TRACE_LOOP && r->amount >= t->records - t->switched)
+		return "amount: goes back before the switch to the task";
+	if (r->kind == DVM_TRACE_LOOP && (!t->got || t->records - r->amount > t->got))
+		return "a loop without a get never ends";
+	return NULL;
+}
+
 static const char *check_initial(struct state *s, const struct dvm_trace_record *r)
 {
 	struct cpu *c = &s->cpus[r->cpu];
@@ -230,6 +254,8 @@ static const char *check_record(struct state *s, const struct dvm_trace_record *
 
 	if (bad)
 		return bad;
+	if (s->cpus[r->cpu].task)
+		s->tasks[s->cpus[r->cpu].task].records++;
 	switch (r->kind) {
 	case DVM_TRACE_TASK_NEW: return check_task_new(s, r);
 	case DVM_TRACE_TASK_EXIT: return check_task_exit(s, r);
@@ -245,6 +271,12 @@ static const char *check_record(struct state *s, const struct dvm_trace_record *
 	case DVM_TRACE_BATCH_FLUSH: return check_batch(s, r);
 	case DVM_TRACE_RUN:
 	case DVM_TRACE_ACCESS_RUN: return check_own_task(s, r);
+	case DVM_TRACE_THINK:
+	case DVM_TRACE_UNIT_BEGIN:
+	case DVM_TRACE_UNIT_END:
+	case DVM_TRACE_PUT:
+	case DVM_TRACE_GET:
+	case DVM_TRACE_LOOP: return check_queueing(s, r);
 	case DVM_TRACE_MARK: return r->task ? check_own_task(s, r) : NULL;
 	default: return NULL;
 	}

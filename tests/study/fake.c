@@ -68,7 +68,8 @@ static int fake_work(const struct dvm_sim *sim, size_t index, struct dvm_work *w
 {
 	if (index || sim->result.per_second == 0)
 		return -DVM_ENOENT;
-	*work = (struct dvm_work){ "jobs", 10, sim->result.per_second };
+	*work = (struct dvm_work){ .name = "jobs", .count = 10,
+				  .per_second = sim->result.per_second };
 	return 0;
 }
 

@@ -54,7 +54,7 @@ struct dvm_trace_record gen_record(struct dvmi_rng *rng, uint64_t naccesses)
 	r.kind = (uint8_t)(1 + dvmi_rng_below(rng, DVM_TRACE_KINDS - 1));
 	r.cpu = (uint16_t)dvmi_rng_below(rng, 4);
 	r.time_ns = pick(rng, UINT64_C(1) << 62);
-	if (r.kind != DVM_TRACE_SLEEP && r.kind != DVM_TRACE_LOST)
+	if (r.kind != DVM_TRACE_SLEEP && r.kind != DVM_TRACE_LOST && r.kind != DVM_TRACE_ARRIVE)
 		r.task = id;
 	switch (r.kind) {
 	case DVM_TRACE_TASK_NEW:
@@ -106,6 +106,22 @@ struct dvm_trace_record gen_record(struct dvmi_rng *rng, uint64_t naccesses)
 	case DVM_TRACE_MARK:
 		r.id = (uint32_t)pick(rng, 2);
 		r.amount = pick(rng, UINT64_MAX);
+		break;
+	case DVM_TRACE_ARRIVE:
+		r.flags = DVM_TRACE_F_INITIAL;
+		r.amount = pick(rng, (UINT64_C(1) << 40) + 1);
+		/* fall through */
+	case DVM_TRACE_PUT:
+	case DVM_TRACE_GET:
+	case DVM_TRACE_UNIT_BEGIN:
+		r.id = 1 + (uint32_t)pick(rng, DVM_TRACE_MAX_QUEUES);
+		break;
+	case DVM_TRACE_UNIT_END:
+		r.id = (uint32_t)pick(rng, 2);
+		break;
+	case DVM_TRACE_THINK:
+	case DVM_TRACE_LOOP:
+		r.amount = 1 + pick(rng, UINT64_C(1) << 40);
 		break;
 	case DVM_TRACE_LOST:
 		r.amount = pick(rng, UINT64_MAX);

@@ -100,6 +100,17 @@ static const struct {
 	  "1 cpu0" FLUSH "task=1 mm=1 flags=nosync\n", 0, "batch-flush" },
 	{ "1 cpu0 flush request=page va=0x1000 n=1 stride=12 op=young-clear task=1 mm=1 "
 	  "flags=nosync\n", "1 cpu0" FLUSH "task=1 mm=1 flags=nosync\n", 0, "batch-flush" },
+	/* queues are used by the task that runs there, on a unit it has */
+	{ "1 cpu0 get task=1 id=1\n1 cpu0 put task=1 id=2\n", "1 cpu0 put task=1 id=2\n", 0,
+	  "unit-begin" },
+	{ "1 cpu0 unit-begin task=1 id=1\n1 cpu0 unit-end task=1\n", "1 cpu0 unit-end task=1\n", 0,
+	  "unit-begin" },
+	{ "1 cpu0 think task=1 n=5\n", "1 cpu0 think task=3 n=5\n", 0, "runs on this CPU" },
+	/* a loop waits, and stays within one stay on a CPU */
+	{ "1 cpu0 get task=1 id=1\n1 cpu0 run task=1 n=1\n1 cpu0 loop task=1 n=2\n",
+	  "1 cpu0 get task=1 id=1\n1 cpu0 run task=1 n=1\n1 cpu0 loop task=1 n=1\n", 2, "get" },
+	{ "1 cpu0 get task=1 id=1\n1 cpu0 loop task=1 n=1\n",
+	  "1 cpu0 get task=1 id=1\n1 cpu0 loop task=1 n=4\n", 1, "before the switch" },
 	/* what existed at the start comes first */
 	{ "1 cpu0 mm-new mm=5\n", "1 cpu0 run task=1\n1 cpu0 mm-new mm=5 flags=initial\n", 1,
 	  "initial" },
@@ -149,6 +160,14 @@ static const struct dvm_trace_record wrong[] = {
 	{ .kind = DVM_TRACE_RUN, .amount = (UINT64_C(1) << 40) + 1 },
 	{ .kind = DVM_TRACE_MARK, .id = 1 },
 	{ .kind = DVM_TRACE_ACCESS_RUN, .amount = 1 },
+	{ .kind = DVM_TRACE_GET, .task = 1 },
+	{ .kind = DVM_TRACE_GET, .id = 1 },
+	{ .kind = DVM_TRACE_PUT, .task = 1, .id = DVM_TRACE_MAX_QUEUES + 1 },
+	{ .kind = DVM_TRACE_UNIT_END, .task = 1, .id = 1 },
+	{ .kind = DVM_TRACE_ARRIVE, .id = 1 },
+	{ .kind = DVM_TRACE_ARRIVE, .flags = DVM_TRACE_F_INITIAL },
+	{ .kind = DVM_TRACE_THINK, .task = 1, .amount = (UINT64_C(1) << 40) + 1 },
+	{ .kind = DVM_TRACE_LOOP, .task = 1 },
 	{ .kind = DVM_TRACE_OP_BEGIN },
 	{ .kind = DVM_TRACE_OP_BEGIN, .op = DVM_TRACE_OPS },
 	{ .kind = DVM_TRACE_OP_BEGIN, .op = 1, .va = UINT64_MAX, .amount = 1 },
