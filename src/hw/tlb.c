@@ -382,11 +382,14 @@ size_t dvmi_tlb_run(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context
 		make_stamps(tlb, todo);
 		hits = run_fast(tlb, records + done, todo);
 		tlb->stats.accesses += hits;
+		clock->starts_ps += hits * clock->now_ps +
+				    clock->access_ps * (hits * (hits - 1) / 2);
 		clock->now_ps += hits * clock->access_ps;
 		done += hits;
 		if (hits == todo)
 			continue;
 		tlb->stats.accesses++;
+		clock->starts_ps += clock->now_ps;
 		access_slow(tlb, context, records[done], clock->now_ps, &result);
 		clock->now_ps += clock->access_ps + result.cost_ps;
 		if (result.flags & (DVMI_TLB_READONLY | DVMI_TLB_UNMAPPED)) {

@@ -123,6 +123,7 @@ struct dvmi_tlb_clock {
 	uint64_t now_ps;    /* in and out */
 	uint64_t limit_ps;  /* no record starts at or after this; UINT64_MAX: none */
 	uint64_t access_ps; /* charged for each record */
+	uint64_t starts_ps; /* in and out: the sum of all starting times, modulo 2^64, for tests */
 };
 
 /*

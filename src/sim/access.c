@@ -79,6 +79,7 @@ int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 		return dvmi_tlbs_stale(s->tlbs, c->id, r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm,
 				       s->err);
 	c->stale = span.stale;
+	c->starts_ps += span.starts_ps;
 	s->stats.run_ps += span.done_ps - now;
 	*next = span.done_ps;
 	c->accesses_done += span.done;

@@ -73,6 +73,12 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
 				     "IPIs are not modelled in a guest whose local TLBIs are"
 				     " broadcast (vm_fb)");
+	/* A handler runs to its end at once: it can not wait for the Sync of the DSB ISH in the old
+	   form of the erratum workaround. */
+	if (s->repeat_old && s->hw->dvm_idle_sync)
+		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
+				     "IPIs are not modelled where TLBIs are repeated in the old"
+				     " form and every DSB sends a Sync (dvm.idle_sync)");
 	for (unsigned t = 0; t < s->cpus_count; t++) {
 		struct dvmi_ipi_times times;
 		uint64_t arrive, end;

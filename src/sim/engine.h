@@ -99,6 +99,7 @@ struct dvmi_cpu {
 	uint64_t accesses_done;         /* of the ACCESS_RUN under way */
 	uint64_t accesses_left;         /* of it; 0 when none has begun */
 	bool stale;                     /* the next one uses a stale translation */
+	uint64_t starts_ps;             /* when each access began, in one sum modulo 2^64: for tests */
 	uint64_t *masks;                /* mask registers */
 	/* Simulated schedule. */
 	bool parked;                    /* idle, and acts when told to */

@@ -157,6 +157,7 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 	span->done = dvmi_tlb_run(a->tlbs[span->cpu], &context, span->accesses, span->count,
 				  &clock, &stop);
 	span->done_ps = clock.now_ps;
+	span->starts_ps = clock.starts_ps;
 	span->stale = stop == DVMI_TLB_USED_STALE;
 	if (span->stale) {
 		span->done--;

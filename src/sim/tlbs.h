@@ -40,6 +40,7 @@ struct dvmi_tlbs_span {
 	uint64_t now_ps, limit_ps; /* no access begins at or after the limit */
 	uint64_t done_ps;          /* out: when the last one made is over */
 	size_t done;               /* out: accesses made */
+	uint64_t starts_ps;        /* out: the sum of their starting times, modulo 2^64 */
 	bool stale;                /* out: the next one uses a stale translation, at done_ps */
 };
 
