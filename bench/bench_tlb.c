@@ -125,7 +125,7 @@ static void replay(const char *name, const uint64_t *records, size_t n)
 	double rate[REPEATS];
 
 	for (int k = 0; k < REPEATS; k++) {
-		struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 300 };
+		struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 300, 0 };
 		enum dvmi_tlb_stop stop;
 		struct dvmi_tlb *tlb;
 		double start;
@@ -170,7 +170,7 @@ static void machine_init(struct machine *m, unsigned cpus, int full)
 	for (unsigned i = 0; i < 4096; i++)
 		pages[i] = (uint64_t)i << 12 | (i & 1 ? DVMI_ACCESS_FETCH : 0);
 	for (unsigned c = 0; c < cpus; c++) {
-		struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 0 };
+		struct dvmi_tlb_clock clock = { 0, UINT64_MAX, 0, 0 };
 		enum dvmi_tlb_stop stop;
 
 		if (dvmi_tlb_new(&m->tlb[c], &geometry, m->log, c * 10, NULL))

@@ -4,7 +4,8 @@
 /*
  * A run of memory accesses, ahead of the other CPUs as far as none of them can affect it. What can:
  *  - a DVM message: work lost to snoops when its node begins, an invalidation after that;
- *  - an interrupt: from its arrival, work lost, and what its handler invalidates;
+ *  - an interrupt: from its arrival, work lost, what its handler invalidates, a switch to another task;
+ *  - a tick, which another CPU may make necessary at any time;
  *  - the return of a flush: from then on older translations must not be used (tlbs.h).
  * Each is an event that is known, or comes from an act of a CPU, and then no sooner than
  * dvmi_reach_ps() after it unless that CPU is inside a flush. What a walk reads from the tables is
@@ -23,7 +24,7 @@ static uint64_t least(uint64_t a, uint64_t b)
  */
 uint64_t dvmi_reach_ps(const struct dvmi_hw *hw)
 {
-	uint64_t reach = least(hw->dvm_request_ps, hw->ipi_send_ps + hw->ipi_deliver_ps);
+	uint64_t reach = least(hw->dvm_request_ps, hw->ipi_deliver_ps);
 
 	reach = least(reach, hw->kernel_flush_call_ps);
 	return least(reach, least(hw->kernel_context_switch_ps, hw->kernel_mm_switch_ps));
@@ -40,6 +41,9 @@ static bool in_flush(const struct dvm_sim *s, const struct dvmi_cpu *c)
 {
 	if (c->phase == DVMI_PHASE_HOOK && c->after == DVMI_PHASE_RECORD)
 		return true;
+	/* The tasks it brings into being may have timers on other CPUs. */
+	if (s->simulated && c->next < c->count)
+		return true;
 	return may_complete(&s->tasks[c->task]) ||
 	       (c->phase != DVMI_PHASE_RECORD && may_complete(&s->tasks[c->in_task]));
 }
@@ -48,8 +52,18 @@ uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint6
 {
 	if (!s->tlbs)
 		return next;
-	next += c->accesses_left * s->access_ps;
+	/* After an interrupt it may leave its run (sim/dispatch.c). */
+	if (!c->interrupted)
+		next += c->accesses_left * s->access_ps;
 	return in_flush(s, c) ? next : next + s->reach_ps;
+}
+
+/* CPUs tick at the same instants (dvmi_sched_next_tick_ps()). */
+static uint64_t tick_after(const struct dvm_sim *s, uint64_t now)
+{
+	uint64_t tick = s->sched.rules.tick_ns * 1000;
+
+	return (now + tick - 1) / tick * tick;
 }
 
 /* No access at or after this: something may be felt by then. */
@@ -60,6 +74,8 @@ static uint64_t limit(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_
 	if (s->options.strict_order)
 		return now + 1;
 	felt = dvmi_evq_felt_ps(&s->evq, c->id);
+	if (s->simulated)
+		felt = least(felt, tick_after(s, now));
 	return c->interrupts_count ? least(felt, c->interrupts[0].at_ps) : felt;
 }
 

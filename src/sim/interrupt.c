@@ -72,6 +72,9 @@ static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 		cut(s, c, now, handler_ps);
 	else
 		c->handler_lost_ps += handler_ps;
+	/* It may leave a run of accesses before its end: what it does then is felt sooner. */
+	if (c->accesses_left)
+		dvmi_evq_cpu_set(&s->evq, c->id, dvmi_evq_cpu_get(&s->evq, c->id));
 }
 
 /* ---- ticks ---- */

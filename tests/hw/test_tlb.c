@@ -571,7 +571,7 @@ START_TEST(a_batch_meets_operations_in_the_middle)
 {
 	const struct dvmi_inval all = {.kind = DVMI_INVAL_ALL, .ttl = DVMI_TTL_NONE};
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10};
+	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10, 0};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);
@@ -594,7 +594,7 @@ static const struct {
 START_TEST(a_batch_ends_at_its_limit)
 {
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = {0, limits[_i].limit, 10};
+	struct dvmi_tlb_clock clock = {0, limits[_i].limit, 10, 0};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);
@@ -752,7 +752,7 @@ START_TEST(a_batch_stops_after_a_stale_use)
 {
 	struct dvmi_inval page = {.kind = DVMI_INVAL_VA, .asid = 1, .leaf_only = 1, .ttl = 3};
 	static const uint64_t records[10];
-	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10};
+	struct dvmi_tlb_clock clock = {0, UINT64_MAX, 10, 0};
 	enum dvmi_tlb_stop stop;
 
 	make(&small, 0);

@@ -199,6 +199,7 @@ static size_t ref_run(struct world *w, unsigned cpu, unsigned space, const uint6
 		*stop = DVMI_TLB_LIMIT;
 		if (clock->now_ps >= clock->limit_ps)
 			return i;
+		clock->starts_ps += clock->now_ps;
 		ref_access(w, cpu, space, records[i], clock->now_ps, &r);
 		clock->now_ps += clock->access_ps + r.cost_ps;
 		*stop = DVMI_TLB_FAULT;
@@ -216,7 +217,7 @@ static void do_batch(struct world *w, unsigned cpu)
 {
 	uint64_t records[64];
 	unsigned space = below(w, SPACES), n = below(w, 64);
-	struct dvmi_tlb_clock clock = {w->now, w->now + below(w, 200), below(w, 4)}, ref_clock;
+	struct dvmi_tlb_clock clock = {w->now, w->now + below(w, 200), below(w, 4), 0}, ref_clock;
 	struct dvmi_tlb_context context = context_of(w, space);
 	enum dvmi_tlb_stop stop, ref_stop;
 	size_t done, ref_done;
@@ -228,7 +229,8 @@ static void do_batch(struct world *w, unsigned cpu)
 	ref_clock = clock;
 	done = dvmi_tlb_run(w->fast[cpu], &context, records, n, &clock, &stop);
 	ref_done = ref_run(w, cpu, space, records, n, &ref_clock, &ref_stop);
-	ck_assert_msg(done == ref_done && stop == ref_stop && clock.now_ps == ref_clock.now_ps,
+	ck_assert_msg(done == ref_done && stop == ref_stop && clock.now_ps == ref_clock.now_ps &&
+			      clock.starts_ps == ref_clock.starts_ps,
 		      "seed %llu: batch", (unsigned long long)w->seed);
 	w->now = clock.now_ps;
 }

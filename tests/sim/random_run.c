@@ -257,7 +257,9 @@ static void run(struct dvm_sim_options *o, bool events, char text[RANDOM_RUN_TEX
 
 void random_run(uint64_t seed, bool strict, bool events, char text[RANDOM_RUN_TEXT])
 {
-	struct dvm_sim_options o = { .size = sizeof(o), .seed = seed, .strict_order = strict };
+	/* Interrupts without end can keep all tasks from their work. */
+	struct dvm_sim_options o = { .size = sizeof(o), .seed = seed, .strict_order = strict,
+				     .max_events = 300000 };
 	const char *kernel, *name;
 	struct dvm_model *hw, *k;
 	struct dvm_strategy *strategy;
@@ -288,6 +290,13 @@ void random_run(uint64_t seed, bool strict, bool events, char text[RANDOM_RUN_TE
 	o.strategy = strategy;
 	o.trace = workload(&rng, cpus < 8 ? cpus : 8, race);
 	o.copies = dvmi_rng_below(&rng, 3) ? 1 : 0;
+	if (dvmi_rng_below(&rng, 2)) {
+		o.schedule = DVM_SIM_SIMULATED;
+		if (!dvmi_rng_below(&rng, 4))
+			o.forced_migrations_hz = 1000 + dvmi_rng_below(&rng, 20000);
+	}
+	snprintf(about + strlen(about), sizeof(about) - strlen(about), ", schedule %s",
+		 o.schedule == DVM_SIM_SIMULATED ? "simulated" : "recorded");
 	run(&o, events, text);
 	dvm_trace_free((struct dvm_trace *)(uintptr_t)o.trace);
 	dvm_strategy_free(strategy);
