@@ -120,16 +120,25 @@ int dvmi_run_build(struct dvmi_run *r, const size_t *choice)
 
 		if (rc)
 			return rc;
+		for (unsigned e = 0; e < r->prog->pe[t].events; e++)
+			r->prog->pe[t].ev[e].pred = r->pred[t][choice[t] * DVMI_EVENTS_MAX + e];
 	}
-	dvmi_program_prepare(r->prog);
+	dvmi_program_link(r->prog);
 	return 0;
 }
 
-/* Drop paths that contradict themselves whatever the other threads do. */
+/*
+ * Drop paths that contradict themselves whatever the other threads do, and note for the others in
+ * what order their events may happen: that is the same in all combinations.
+ */
 static int sift(struct dvmi_run *r, unsigned t)
 {
 	struct dvmi_paths *p = &r->paths[t];
 	size_t kept = 0;
+
+	r->pred[t] = dvmi_calloc(p->count * DVMI_EVENTS_MAX + 1, sizeof(*r->pred[t]));
+	if (!r->pred[t])
+		return -DVM_ENOMEM;
 
 	for (size_t i = 0; i < p->count; i++) {
 		int rc;
@@ -138,8 +147,12 @@ static int sift(struct dvmi_run *r, unsigned t)
 		rc = dvmi_path_build(r->test, t, &p->path[i], r->prog, &r->built[t], r->err);
 		if (rc < 0)
 			return rc;
-		if (!rc)
-			p->path[kept++] = p->path[i];
+		if (rc)
+			continue;
+		dvmi_rules_apply(&r->prog->rules, &r->prog->pe[0]);
+		for (unsigned e = 0; e < r->prog->pe[0].events; e++)
+			r->pred[t][kept * DVMI_EVENTS_MAX + e] = r->prog->pe[0].ev[e].pred;
+		p->path[kept++] = p->path[i];
 	}
 	p->count = kept;
 	return 0;
@@ -332,6 +345,8 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 	r->prog->tables = test->tables;
 	for (unsigned t = 0; t < test->threads && !rc; t++)
 		rc = sift(r, t);
+	if (rc == -DVM_ENOMEM)
+		return dvmi_error_nomem(err);
 	if (!rc)
 		rc = count_combinations(r);
 	if (!rc)
@@ -341,8 +356,10 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 
 void dvmi_run_close(struct dvmi_run *r)
 {
-	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
+	for (unsigned t = 0; t < DVMI_PES_MAX; t++) {
 		dvmi_paths_fini(&r->paths[t]);
+		dvmi_free(r->pred[t]);
+	}
 	dvmi_explorer_fini(&r->ex);
 	dvmi_free(r->prog);
 	r->prog = NULL;

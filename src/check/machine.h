@@ -170,8 +170,10 @@ struct dvmi_state {
 	uint8_t snap[DVMI_TLBIS_MAX]; /* order_len when the TLBI was executed */
 };
 
-/* Finish a program: fill pred, touches and completes. */
+/* Finish a program: fill pred (dvmi_rules_apply()), touches and completes. */
 void dvmi_program_prepare(struct dvmi_program *prog);
+/* The same for a program whose pred is filled: that depends on nothing outside a PE. */
+void dvmi_program_link(struct dvmi_program *prog);
 
 void dvmi_state_init(const struct dvmi_program *prog, struct dvmi_state *st);
 bool dvmi_state_final(const struct dvmi_program *prog, const struct dvmi_state *st);

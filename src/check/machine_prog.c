@@ -216,10 +216,16 @@ static uint64_t repeats(const struct dvmi_program *prog, unsigned p, unsigned i)
 
 void dvmi_program_prepare(struct dvmi_program *prog)
 {
+	for (unsigned p = 0; p < prog->pes; p++)
+		dvmi_rules_apply(&prog->rules, &prog->pe[p]);
+	dvmi_program_link(prog);
+}
+
+void dvmi_program_link(struct dvmi_program *prog)
+{
 	for (unsigned p = 0; p < prog->pes; p++) {
 		struct dvmi_pe *pe = &prog->pe[p];
 
-		dvmi_rules_apply(&prog->rules, pe);
 		for (unsigned i = 0; i < pe->events; i++) {
 			struct dvmi_ev *e = &pe->ev[i];
 
