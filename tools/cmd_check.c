@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct cli_option options[] = {
 	{"scenario", 0, "NAME", "One of the scenarios below, or all (the default).", true},
@@ -17,6 +18,9 @@ static const struct cli_option options[] = {
 	 "How to read DSB ST: cat (the default, Arm's model), prose (it orders no loads), all.",
 	 false},
 	{"ets2", 0, NULL, "FEAT_ETS2 is implemented.", false},
+	{"threads", 'T', "N",
+	 "Scenarios checked at a time (default: one per CPU); changes no verdict and no witness.",
+	 false},
 	{"emit-litmus", 0, "DIR", "Write every test that was made into DIR.", false},
 	{"max-states", 0, "N", "Stop a test after N states (verdict: INCONCLUSIVE).", false},
 	{"max-memory", 0, "MIB", "Stop a test when its states fill MIB mebibytes; default 1024.",
@@ -48,6 +52,7 @@ struct check {
 	cJSON *json;
 	bool scenario[32], reading[READINGS];
 	bool unsafe, unknown;
+	unsigned threads;
 };
 
 static int choose_scenario(struct check *c, const char *name)
@@ -81,7 +86,7 @@ static int choose_witness(struct check *c, const char *which)
 
 static int read_options(const struct cli_args *args, struct check *c)
 {
-	unsigned long long states = 0, memory = 0, seconds = 0;
+	unsigned long long states = 0, memory = 0, seconds = 0, threads = 0;
 	const char *reading = cli_value(args, "reading");
 	const char **names = cli_values(args, "scenario");
 
@@ -96,11 +101,16 @@ static int read_options(const struct cli_args *args, struct check *c)
 	if (!c->reading[READING_CAT] && !c->reading[READING_PROSE])
 		return cli_usage("--reading: '%s' is none of cat, prose, all", reading);
 	if (choose_witness(c, cli_value(args, "witness")) ||
+	    !cli_number(args, "threads", 1, 64, &threads) ||
 	    !cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
 	    !cli_number(args, "max-memory", 1, 1ULL << 20, &memory) ||
 	    !cli_number(args, "timeout", 1, 1000000, &seconds))
 		return CLI_USAGE;
+	if (!threads && sysconf(_SC_NPROCESSORS_ONLN) > 0)
+		threads = (unsigned long long)sysconf(_SC_NPROCESSORS_ONLN);
+	c->threads = (unsigned)(threads > 64 ? 64 : threads);
 	c->model.size = sizeof(c->model);
+	c->model.threads = c->threads;
 	c->model.ets2 = cli_flag(args, "ets2");
 	c->model.max_states = states;
 	c->model.max_memory_bytes = memory << 20;
@@ -256,75 +266,107 @@ static void print_row(const char *strategy, unsigned scenario, int reading,
 		       dvm_scenario_test_what(res, worst), dvm_scenario_test_why(res, worst));
 }
 
-static int one_scenario(struct check *c, const struct dvm_strategy *s, unsigned scenario,
-			int reading, enum dvm_scenario_verdict *verdict)
+/* ---- one strategy ---- */
+
+/* The chosen scenarios under the chosen readings, in the order in which they are printed. */
+struct batch {
+	struct dvm_scenario_job job[32 * READINGS];
+	struct dvm_scenario_result *result[32 * READINGS];
+	double seconds[32 * READINGS];
+	int reading[32 * READINGS];
+	struct late_clock {
+		struct cli_clock clock;
+		bool runs;
+	} clock[32 * READINGS];
+	size_t count;
+};
+
+/* A scenario's time begins when it does, which is when it first asks. */
+static int expired(void *arg)
+{
+	struct late_clock *late = arg;
+
+	if (!late->runs)
+		cli_clock_start(&late->clock);
+	late->runs = true;
+	return cli_clock_expired(&late->clock);
+}
+
+static int check_batch(const struct check *c, const struct dvm_strategy *s, struct batch *b)
 {
 	int rule = dvm_check_rule_find("dsb-st-read");
-	struct dvm_scenario_result *res;
 	struct dvm_error err;
-	double seconds;
+
+	for (unsigned i = 0; i < dvm_scenarios(); i++)
+		for (int r = 0; r < READINGS; r++) {
+			struct dvm_scenario_job *job = &b->job[b->count];
+
+			if (!c->scenario[i] || !c->reading[r])
+				continue;
+			job->scenario = i;
+			job->options = c->model;
+			job->options.without = r == READING_PROSE ? UINT64_C(1) << rule : 0;
+			job->options.stop = expired;
+			job->options.stop_arg = &b->clock[b->count];
+			b->clock[b->count].clock.limit = c->clock.limit;
+			b->reading[b->count++] = r;
+		}
+	if (dvm_scenario_check_many(s, b->job, b->count, c->threads, b->result, b->seconds, &err))
+		return cli_fail(&err);
+	return CLI_OK;
+}
+
+static int show(struct check *c, const struct dvm_strategy *s, const struct batch *b, size_t i)
+{
+	const struct dvm_scenario_result *res = b->result[i];
+	enum dvm_scenario_verdict verdict = dvm_scenario_verdict(res);
 	int rc = CLI_OK;
 
-	c->model.without = reading == READING_PROSE ? UINT64_C(1) << rule : 0;
-	cli_clock_start(&c->clock);
-	if (dvm_scenario_check(s, scenario, &c->model, &res, &err))
-		return cli_fail(&err);
-	seconds = cli_clock_seconds(&c->clock);
-	*verdict = dvm_scenario_verdict(res);
-	c->unsafe |= *verdict == DVM_SCENARIO_UNSAFE;
-	c->unknown |= *verdict == DVM_SCENARIO_INCONCLUSIVE || *verdict == DVM_SCENARIO_UNSUPPORTED;
+	c->unsafe |= verdict == DVM_SCENARIO_UNSAFE;
+	c->unknown |= verdict == DVM_SCENARIO_INCONCLUSIVE || verdict == DVM_SCENARIO_UNSUPPORTED;
 	if (c->emit)
 		rc = emit(c, dvm_strategy_name(s), res);
-	if (c->json)
-		add_json(c, dvm_strategy_name(s), scenario, reading, res, seconds);
-	else if (!c->markdown)
-		print_row(dvm_strategy_name(s), scenario, reading, res, seconds);
-	if (!c->json && !c->markdown && !rc)
-		rc = print_witnesses(c, res);
-	dvm_scenario_free(res);
+	if (c->json) {
+		add_json(c, dvm_strategy_name(s), b->job[i].scenario, b->reading[i], res,
+			 b->seconds[i]);
+	} else if (!c->markdown) {
+		print_row(dvm_strategy_name(s), b->job[i].scenario, b->reading[i], res,
+			  b->seconds[i]);
+		rc = rc ? rc : print_witnesses(c, res);
+	}
 	return rc;
 }
 
 /* One line of the table: the verdicts under the chosen readings, where they differ both. */
-static int markdown_row(struct check *c, const struct dvm_strategy *s)
+static void markdown_row(const struct check *c, const struct dvm_strategy *s, const struct batch *b)
 {
-	printf("| %s |", dvm_strategy_name(s));
-	for (unsigned i = 0; i < dvm_scenarios(); i++) {
-		enum dvm_scenario_verdict v[READINGS];
-		int first = -1;
-		bool differ = false;
+	bool both = c->reading[READING_CAT] && c->reading[READING_PROSE];
 
-		if (!c->scenario[i])
-			continue;
-		for (int r = 0; r < READINGS; r++) {
-			if (!c->reading[r])
-				continue;
-			if (one_scenario(c, s, i, r, &v[r]))
-				return CLI_USAGE;
-			differ |= first >= 0 && v[first] != v[r];
-			first = first < 0 ? r : first;
-		}
-		if (differ)
-			printf(" %s, prose: %s |", dvm_scenario_verdict_name(v[READING_CAT]),
-			       dvm_scenario_verdict_name(v[READING_PROSE]));
-		else
-			printf(" %s |", dvm_scenario_verdict_name(v[first]));
+	printf("| %s |", dvm_strategy_name(s));
+	for (size_t i = 0; i < b->count; i += both ? 2 : 1) {
+		enum dvm_scenario_verdict v = dvm_scenario_verdict(b->result[i]);
+
+		printf(" %s", dvm_scenario_verdict_name(v));
+		if (both && dvm_scenario_verdict(b->result[i + 1]) != v)
+			printf(", prose: %s", dvm_scenario_verdict_name(
+						      dvm_scenario_verdict(b->result[i + 1])));
+		printf(" |");
 	}
 	putchar('\n');
-	return CLI_OK;
 }
 
 static int one_strategy(struct check *c, const struct dvm_strategy *s)
 {
-	enum dvm_scenario_verdict v;
-	int rc = CLI_OK;
+	struct batch *b = calloc(1, sizeof(*b));
+	int rc = b ? check_batch(c, s, b) : cli_usage("out of memory");
 
-	if (c->markdown)
-		return markdown_row(c, s);
-	for (unsigned i = 0; i < dvm_scenarios(); i++)
-		for (int r = 0; r < READINGS; r++)
-			if (!rc && c->scenario[i] && c->reading[r])
-				rc = one_scenario(c, s, i, r, &v);
+	for (size_t i = 0; !rc && i < b->count; i++)
+		rc = show(c, s, b, i);
+	if (!rc && c->markdown)
+		markdown_row(c, s, b);
+	for (size_t i = 0; b && i < b->count; i++)
+		dvm_scenario_free(b->result[i]);
+	free(b);
 	return rc;
 }
 

@@ -35,6 +35,7 @@ enum dvm_check_verdict {
  * @stop:             asked every few thousand states; not 0 ends the search as a limit does; may be
  *                    NULL
  * @stop_arg:         handed to @stop
+ * @threads:          of dvm_minimise() and dvm_diff(): scenarios checked at a time, 0..64; 0: 1
  */
 struct dvm_check_options {
 	size_t size;
@@ -47,6 +48,7 @@ struct dvm_check_options {
 	uint64_t max_memory_bytes;
 	int (*stop)(void *arg);
 	void *stop_arg;
+	unsigned threads;
 };
 
 /** struct dvm_litmus - a parsed test; opaque. */

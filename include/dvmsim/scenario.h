@@ -53,6 +53,31 @@ DVM_API int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
 			       const struct dvm_check_options *options,
 			       struct dvm_scenario_result **result, struct dvm_error *err);
 
+/** struct dvm_scenario_job - one scenario to check, and how. */
+struct dvm_scenario_job {
+	unsigned scenario;
+	struct dvm_check_options options; /* stop() may be called from another thread */
+};
+
+/**
+ * dvm_scenario_check_many() - dvm_scenario_check() of several scenarios, on several threads.
+ * @s:       the strategy; not changed
+ * @jobs:    @count of them
+ * @count:   may be 0
+ * @threads: 1 .. 64; 0 is 1
+ * @results: out, in the order of @jobs, each freed with dvm_scenario_free(); all NULL on failure
+ * @seconds: out, what each took; may be NULL
+ * @err:     out on failure; may be NULL
+ *
+ * The results are those of dvm_scenario_check(), whatever @threads is.
+ *
+ * Return: as dvm_scenario_check().
+ */
+DVM_API int dvm_scenario_check_many(const struct dvm_strategy *s, const struct dvm_scenario_job *jobs,
+				    size_t count, unsigned threads,
+				    struct dvm_scenario_result **results, double *seconds,
+				    struct dvm_error *err);
+
 /** dvm_scenario_free() - free a result; NULL is allowed. */
 DVM_API void dvm_scenario_free(struct dvm_scenario_result *result);
 /** dvm_scenario_verdict() - of the whole scenario: the worst of its tests. */

@@ -6,10 +6,22 @@
 
 #include <string.h>
 
+static int check_all(const struct dvmi_bench *b, const struct dvm_strategy *s,
+		     struct dvm_scenario_result **results, struct dvm_error *err)
+{
+	struct dvm_scenario_job jobs[DVMI_VERDICTS_MAX];
+
+	for (size_t i = 0; i < b->count; i++) {
+		jobs[i].scenario = b->scenarios[i];
+		jobs[i].options = b->options;
+	}
+	return dvm_scenario_check_many(s, jobs, b->count, b->options.threads, results, NULL, err);
+}
+
 int dvmi_bench_open(struct dvmi_bench *b, const struct dvm_strategy *s, const unsigned *scenarios,
 		    size_t count, const struct dvm_check_options *options, struct dvm_error *err)
 {
-	int rc = 0;
+	int rc;
 
 	memset(b, 0, sizeof(*b));
 	if (!count || count > DVMI_VERDICTS_MAX)
@@ -23,10 +35,9 @@ int dvmi_bench_open(struct dvmi_bench *b, const struct dvm_strategy *s, const un
 	b->options.size = sizeof(b->options);
 	if (options)
 		b->options = *options;
-	for (size_t i = 0; i < count && !rc; i++)
-		rc = dvm_scenario_check(s, scenarios[i], &b->options, &b->base[i], err);
+	rc = check_all(b, s, b->base, err);
 	if (rc)
-		dvmi_bench_close(b);
+		b->count = 0;
 	return rc;
 }
 
@@ -50,20 +61,18 @@ static bool same_tests(const struct dvm_scenario_result *a, const struct dvm_sce
 int dvmi_bench_check(const struct dvmi_bench *b, const struct dvm_strategy *s,
 		     enum dvm_scenario_verdict *verdict, bool *same, struct dvm_error *err)
 {
-	*same = true;
-	for (size_t i = 0; i < b->count; i++) {
-		struct dvm_scenario_result *r;
-		int rc;
+	struct dvm_scenario_result *results[DVMI_VERDICTS_MAX];
+	int rc;
 
-		if (b->options.stop && b->options.stop(b->options.stop_arg))
-			return dvmi_error(err, DVM_EBUDGET, dvm_strategy_name(s),
-					  "stopped before every change was checked");
-		rc = dvm_scenario_check(s, b->scenarios[i], &b->options, &r, err);
-		if (rc)
-			return rc;
-		verdict[i] = dvm_scenario_verdict(r);
-		*same &= same_tests(r, b->base[i]);
-		dvm_scenario_free(r);
+	*same = true;
+	if (b->options.stop && b->options.stop(b->options.stop_arg))
+		return dvmi_error(err, DVM_EBUDGET, dvm_strategy_name(s),
+				  "stopped before every change was checked");
+	rc = check_all(b, s, results, err);
+	for (size_t i = 0; i < b->count && !rc; i++) {
+		verdict[i] = dvm_scenario_verdict(results[i]);
+		*same &= same_tests(results[i], b->base[i]);
+		dvm_scenario_free(results[i]);
 	}
-	return 0;
+	return rc;
 }

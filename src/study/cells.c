@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "study/pool.h"
+#include "base/pool.h"
 
 #include <stdlib.h>
 #include <string.h>

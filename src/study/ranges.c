@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "base/mem.h"
-#include "study/pool.h"
+#include "base/pool.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -103,7 +103,8 @@ static void unique(struct level *l)
 {
 	size_t kept = 0;
 
-	qsort(l->st, l->count, sizeof(*l->st), by_bytes);
+	if (l->count)
+		qsort(l->st, l->count, sizeof(*l->st), by_bytes);
 	for (size_t i = 0; i < l->count; i++)
 		if (!kept || by_bytes(&l->st[kept - 1], &l->st[i]) != 0)
 			l->st[kept++] = l->st[i];
@@ -294,6 +295,78 @@ START_TEST(a_broken_program_is_caught_by_the_rule_it_breaks)
 }
 END_TEST
 
+/* ---- threads ---- */
+
+/* Verdict, states and steps of every scenario, as one text. */
+static char *everything(const struct dvm_strategy *s, unsigned threads)
+{
+	struct dvm_scenario_job jobs[12];
+	struct dvm_scenario_result *r[12];
+	char *all = calloc(1, 1 << 20), *at = all;
+	double seconds[12];
+
+	for (unsigned i = 0; i < 12; i++) {
+		jobs[i].scenario = i % 6;
+		jobs[i].options = (struct dvm_check_options){.size = sizeof(jobs[i].options)};
+		if (i >= 6)
+			jobs[i].options.without = UINT64_C(1)
+						  << dvm_check_rule_find("dsb-st-read");
+	}
+	ck_assert_int_eq(dvm_scenario_check_many(s, jobs, 12, threads, r, seconds, NULL), 0);
+	for (unsigned i = 0; i < 12; i++) {
+		struct dvm_witness *w;
+		char *text;
+
+		at += sprintf(at, "%d %llu\n", (int)dvm_scenario_verdict(r[i]),
+			      (unsigned long long)dvm_scenario_states(r[i]));
+		ck_assert(seconds[i] >= 0);
+		if (!dvm_scenario_witness(r[i], dvm_scenario_worst(r[i]), &w, NULL)) {
+			ck_assert_int_eq(dvm_witness_text(w, &text), 0);
+			at += sprintf(at, "%s", text);
+			dvm_free(text);
+			dvm_witness_free(w);
+		}
+		dvm_scenario_free(r[i]);
+	}
+	return all;
+}
+
+START_TEST(verdicts_and_witnesses_do_not_depend_on_the_number_of_threads)
+{
+	struct dvm_strategy *s = util_strategy("restartable");
+	char *one = everything(s, 1), *four = everything(s, 4);
+
+	ck_assert_str_eq(one, four);
+	ck_assert_ptr_nonnull(strstr(one, "What went wrong"));
+	free(one);
+	free(four);
+	dvm_strategy_free(s);
+}
+END_TEST
+
+START_TEST(a_bad_job_fails_all_and_leaves_no_result)
+{
+	struct dvm_strategy *s = util_strategy("null");
+	struct dvm_scenario_job jobs[3];
+	struct dvm_scenario_result *r[3];
+	struct dvm_error err;
+
+	for (unsigned i = 0; i < 3; i++) {
+		jobs[i].scenario = i == 1 ? dvm_scenarios() : 0;
+		jobs[i].options = (struct dvm_check_options){.size = sizeof(jobs[i].options)};
+	}
+	for (unsigned threads = 1; threads < 4; threads++) {
+		ck_assert_int_eq(dvm_scenario_check_many(s, jobs, 3, threads, r, NULL, &err),
+				 -DVM_EINVAL);
+		ck_assert_int_eq(err.code, DVM_EINVAL);
+		for (unsigned i = 0; i < 3; i++)
+			ck_assert_ptr_null(r[i]);
+	}
+	ck_assert_int_eq(dvm_scenario_check_many(s, jobs, 0, 0, r, NULL, &err), 0);
+	dvm_strategy_free(s);
+}
+END_TEST
+
 /* ---- limits ---- */
 
 START_TEST(what_has_no_witness_or_no_room_for_one_is_an_error)
@@ -348,6 +421,8 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, no_stale_use_is_shorter, 0, SHORT_ONES);
 	tcase_add_loop_test(tc, a_broken_program_is_caught_by_the_rule_it_breaks, 0,
 			    (int)(sizeof(caught) / sizeof(caught[0])));
+	tcase_add_test(tc, verdicts_and_witnesses_do_not_depend_on_the_number_of_threads);
+	tcase_add_test(tc, a_bad_job_fails_all_and_leaves_no_result);
 	tcase_add_test(tc, what_has_no_witness_or_no_room_for_one_is_an_error);
 }
 

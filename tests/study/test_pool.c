@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check_main.h"
-#include "study/pool.h"
+#include "base/pool.h"
 
 #include <dvmsim/error.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef DVMI_STUDY_POOL_H
-#define DVMI_STUDY_POOL_H
+#ifndef DVMI_BASE_POOL_H
+#define DVMI_BASE_POOL_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "study/pool.h"
+#include "base/pool.h"
 
 #include <dvmsim/error.h>
 
