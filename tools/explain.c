@@ -19,6 +19,7 @@ struct life {
 	uint32_t parent, cpus;
 	uint64_t born_ps, second_cpu_ps; /* UINT64_MAX: never */
 	uint64_t flushes, local, broadcast;
+	uint32_t reason; /* why its second CPU */
 	bool seen;
 };
 
@@ -132,9 +133,31 @@ static void flush(struct explain *x, const struct dvm_sim_event *e)
 	r->most_ps = e->took_ps > r->most_ps ? e->took_ps : r->most_ps;
 }
 
+static const char *const reasons[DVM_SIM_REASONS] = {
+	[DVM_SIM_WAKE_PREV] = "woken where it last was",
+	[DVM_SIM_WAKE_AFFINE] = "woken on its waker's CPU",
+	[DVM_SIM_IDLE_SIBLING] = "woken on an idle CPU near its last or its waker's",
+	[DVM_SIM_WAKE_ON_CPU] = "woken before it had left its CPU",
+	[DVM_SIM_WAKE_QUEUED] = "woken before it had left its queue",
+	[DVM_SIM_WAKE_BOUND] = "woken on the only CPU it may use",
+	[DVM_SIM_FORK] = "placed there by fork",
+	[DVM_SIM_EXEC] = "placed there by exec",
+	[DVM_SIM_NEWIDLE] = "pulled by a CPU that ran out of work",
+	[DVM_SIM_PERIODIC] = "pulled by periodic balancing",
+	[DVM_SIM_NOHZ] = "pulled by balancing on behalf of an idle CPU",
+	[DVM_SIM_ACTIVE] = "pushed off its CPU by balancing that had failed before",
+	[DVM_SIM_NUMA] = "moved to the node of its memory",
+	[DVM_SIM_AFFINITY] = "sent there by a change of its allowed CPUs",
+	[DVM_SIM_HOTPLUG] = "driven off a CPU that went offline",
+	[DVM_SIM_RT_PUSH] = "pushed to a CPU of lower priority",
+	[DVM_SIM_RT_PULL] = "pulled by a CPU of lower priority",
+};
+
 /* How the task came to this CPU. */
 static void why(struct explain *x, const struct dvm_sim_event *e)
 {
+	if (e->reason < DVM_SIM_REASONS && reasons[e->reason])
+		fprintf(x->out, "; %s", reasons[e->reason]);
 	if (e->from_cpu != UINT32_MAX && e->from_cpu != e->cpu)
 		fprintf(x->out, "; the task ran on cpu %u before", e->from_cpu);
 	if (e->waker)
@@ -174,10 +197,12 @@ static void line(struct explain *x, const struct dvm_sim_event *e)
 	case DVM_SIM_MM_FLUSH:
 		flush(x, e);
 		break;
-	default:
+	case DVM_SIM_MM_EXIT:
 		end_row(x);
 		begin_line(x, e);
 		fputs("ends\n", x->out);
+		break;
+	default:
 		break;
 	}
 }
@@ -212,8 +237,10 @@ static void sum_up(struct explain *x, const struct dvm_sim_event *e)
 		*l = (struct life){ .seen = true, .born_ps = e->time_ps, .parent = e->parent,
 				    .second_cpu_ps = UINT64_MAX };
 	l->cpus = e->cpus;
-	if (e->kind == DVM_SIM_MM_INSTALL && e->first && e->cpus == 2)
+	if (e->kind == DVM_SIM_MM_INSTALL && e->first && e->cpus == 2) {
 		l->second_cpu_ps = e->time_ps;
+		l->reason = e->reason;
+	}
 	if (e->kind != DVM_SIM_MM_FLUSH)
 		return;
 	l->flushes++;
@@ -225,6 +252,8 @@ void explain_event(void *arg, const struct dvm_sim_event *e)
 {
 	struct explain *x = arg;
 
+	if (e->kind == DVM_SIM_RECORD)
+		return;
 	if (!x->mm)
 		sum_up(x, e);
 	else if (e->mm == x->mm)
@@ -233,8 +262,8 @@ void explain_event(void *arg, const struct dvm_sim_event *e)
 
 static void list(struct explain *x)
 {
-	fputs("     mm  copy of  begins (us)  CPUs  second CPU (us)   flushes     local  broadcast\n",
-	      x->out);
+	fputs("     mm  copy of  begins (us)  CPUs  second CPU (us)   flushes     local  broadcast"
+	      "  moved by\n", x->out);
 	for (size_t i = 0; i < x->nlives; i++) {
 		const struct life *l = &x->lives[i];
 		char second[32] = "never";
@@ -244,8 +273,10 @@ static void list(struct explain *x)
 		if (l->second_cpu_ps != UINT64_MAX)
 			snprintf(second, sizeof(second), "%" PRIu64, l->second_cpu_ps / 1000000);
 		fprintf(x->out, "%7zu  %7u  %11" PRIu64 "  %4u  %15s  %8" PRIu64 "  %8" PRIu64
-			"  %9" PRIu64 "\n", i, l->parent, l->born_ps / 1000000, l->cpus, second,
-			l->flushes, l->local, l->broadcast);
+			"  %9" PRIu64 "%s%s\n", i, l->parent, l->born_ps / 1000000, l->cpus, second,
+			l->flushes, l->local, l->broadcast,
+			l->second_cpu_ps == UINT64_MAX ? "" : "  ",
+			l->second_cpu_ps == UINT64_MAX ? "" : dvm_sim_reason_name(l->reason));
 	}
 }
 

@@ -22,6 +22,7 @@ enum dvm_sim_event_kind {
 	DVM_SIM_MM_INSTALL, /* a CPU installs its tables */
 	DVM_SIM_MM_FLUSH,   /* a flush of it returned */
 	DVM_SIM_MM_EXIT,    /* it is torn down */
+	DVM_SIM_RECORD,     /* simulated schedule: its task begins a record of the trace */
 };
 
 /** enum dvm_sim_tlbi - how a flush was carried out; bits of dvm_sim_event.tlbi. */
@@ -82,11 +83,12 @@ enum dvm_sim_reason {
  * @op:       FLUSH: cause, enum dvm_trace_op
  * @tlbi:     FLUSH: enum dvm_sim_tlbi bits
  * @reason:   INSTALL: why its task is there, enum dvm_sim_reason
+ * @record:   RECORD: number of the record in the trace
  */
 struct dvm_sim_event {
 	uint64_t time_ps, took_ps, pages;
 	uint32_t kind, mm, parent, task, cpu, cpus, first, from_cpu, waker, waker_cpu, op, tlbi;
-	uint32_t reason;
+	uint32_t reason, record;
 };
 
 /** dvm_sim_observer - told of every event, in order; must not call into the simulation. */

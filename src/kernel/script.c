@@ -11,7 +11,7 @@ struct cpu {
 	uint32_t task, last;          /* on it now; on it last, other than idle */
 	uint64_t slept_ns;            /* asleep since it became idle, or its last wake-up */
 	uint64_t idle_ns;             /* asleep since it became idle */
-	bool inferred;
+	bool inferred;                /* all of it */
 };
 
 struct task {
@@ -231,6 +231,8 @@ static int pass(struct pass *p, const struct dvm_trace *trace)
 	if (!p->s->tasks || !p->cpus || !p->tasks || !p->wakes)
 		return -DVM_ENOMEM;
 	p->first_ns = count ? records[0].time_ns : 0;
+	for (uint32_t c = 0; c < dvm_trace_get_env(trace)->ncpus; c++)
+		p->cpus[c].inferred = true;
 	for (uint32_t t = 0; t < p->s->count; t++)
 		p->tasks[t].out_ns = p->first_ns;
 	for (size_t i = 0; i < count && !p->ret; i++)

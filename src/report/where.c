@@ -80,6 +80,9 @@ COUNT(tlbi_broadcast)
 COUNT(migrations)
 COUNT(tlb_refills)
 COUNT(asid_rollovers)
+COUNT(migrations_flush)
+COUNT(restarts)
+COUNT(migrate_slow)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_one_cpu)
@@ -127,6 +130,77 @@ static const char *print_mms(char buf[128], const struct dvm_stats *st)
 	return buf;
 }
 
+/* Counts by reason, the most frequent first: "idle-sibling 31, fork 2". */
+static const char *print_reasons(char buf[128], const uint64_t counts[DVM_SIM_REASONS])
+{
+	uint64_t last = UINT64_MAX, most;
+	unsigned last_reason = 0;
+	size_t len = 0;
+
+	strcpy(buf, "0");
+	for (unsigned n = 0; n < 3; n++) {
+		unsigned reason = DVM_SIM_REASONS;
+		char text[DVMI_NUM_MAX];
+
+		most = 0;
+		for (unsigned i = 0; i < DVM_SIM_REASONS; i++) {
+			bool behind = counts[i] < last || (counts[i] == last && i > last_reason);
+
+			if (n && !behind)
+				continue;
+			if (counts[i] > most) {
+				most = counts[i];
+				reason = i;
+			}
+		}
+		if (reason == DVM_SIM_REASONS)
+			break;
+		len += (size_t)snprintf(buf + len, 128 - len, "%s%s %s", n ? ", " : "",
+					dvm_sim_reason_name(reason), dvmi_num_count(text, most));
+		last = most;
+		last_reason = reason;
+	}
+	return buf;
+}
+
+static const char *print_moves(char buf[128], const struct dvm_stats *st)
+{
+	return st->moves[DVM_SIM_RECORDED_PLACE] ? strcpy(buf, "0") :
+						   print_reasons(buf, st->moves);
+}
+
+static const char *print_lost(char buf[128], const struct dvm_stats *st)
+{
+	return st->lost[DVM_SIM_RECORDED_PLACE] ? strcpy(buf, "0") :
+						  print_reasons(buf, st->lost);
+}
+
+static const char *wake_latency(char buf[128], const struct dvm_stats *st)
+{
+	return print_latency(buf, &st->wake_latency);
+}
+
+static const char *print_preemptions(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	if (!st->preemptions)
+		return strcpy(buf, "0");
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->preemptions),
+		 dvmi_num_count(b, st->preemptions_flush));
+	return buf;
+}
+
+/* What the strategy's book-keeping adds to a switch. */
+static const char *print_per_switch(char buf[128], const struct dvm_stats *st)
+{
+	char text[DVMI_NUM_MAX];
+
+	if (!st->switches || !st->switch_ps)
+		return strcpy(buf, "0");
+	return strcpy(buf, dvmi_num_time(text, (double)st->switch_ps / (double)st->switches));
+}
+
 /* @hide: leave the row out when every strategy shows "0" or "-". */
 static const struct {
 	const char *label;
@@ -155,8 +229,16 @@ static const struct {
 	{ "DVM Non-Syncs / Syncs / snoops", print_dvm, false },
 	{ "TLB refills", count_tlb_refills, false },
 	{ "switches (to another mm)", print_switches, false },
+	{ "  switch hooks, per switch", print_per_switch, true },
 	{ "task migrations", count_migrations, false },
+	{ "  by", print_moves, true },
+	{ "preemptions (inside a flush)", print_preemptions, true },
+	{ "  flushes moved by one", count_migrations_flush, true },
+	{ "  restarted sections", count_restarts, true },
+	{ "migrate_enable, slow path", count_migrate_slow, true },
+	{ "wake-up to run, p50 / p99 / max", wake_latency, true },
 	{ "mms (that ran on one CPU only)", print_mms, false },
+	{ "  came to a second CPU by", print_lost, true },
 	{ "ASID rollovers", count_asid_rollovers, true },
 };
 

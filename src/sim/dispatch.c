@@ -127,6 +127,10 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 	bool work = r->kind == DVM_TRACE_RUN || r->kind == DVM_TRACE_OP_BEGIN;
 	int ret;
 
+	if (s->options.observer && !c->accesses_left)
+		dvmi_observe(s, (struct dvm_sim_event){
+			.kind = DVM_SIM_RECORD, .time_ps = now, .mm = c->mm, .task = c->task,
+			.cpu = c->id, .record = (uint32_t)(r - s->records) });
 	if (r->kind == DVM_TRACE_OP_BEGIN && r->op == DVM_TRACE_OP_EXEC &&
 	    exec_moves(s, c, t, now))
 		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);

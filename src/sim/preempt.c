@@ -94,6 +94,7 @@ void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	struct dvmi_task *t = &s->tasks[c->task];
 	struct dvmi_hook_run *h = &c->hook;
 	uint32_t i = t->saved - 1;
+	const struct dvmi_insn *section;
 	bool moved;
 
 	*h = p->hooks[i];
@@ -109,7 +110,8 @@ void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	h->fields[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
 	h->fields[DVMI_ENV_TLB_FLUSHED] = 0;
 	s->stats.migrations_flush += moved;
-	if (moved && dvmi_frame_section(&h->frame, &h->env) &&
+	section = dvmi_frame_section(&h->frame, &h->env);
+	if (moved && section && section->flags == DVMI_SECTION_ON_MIGRATE &&
 	    dvmi_frame_restart(&h->frame, &h->env)) {
 		h->ops_begun = false;
 		s->stats.restarts++;

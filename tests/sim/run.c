@@ -72,12 +72,32 @@ void run_workload(struct run *r, const char *spec)
 	must(dvm_workload_generate(spec, 1, &r->trace, &r->err), &r->err);
 }
 
+void run_load(struct run *r, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), DVMSIM_SOURCE_DIR "/traces/%s.dvt", name);
+	must(dvm_trace_load(path, 0, &r->trace, &r->err), &r->err);
+}
+
+void run_kernel(struct run *r, const char *kernel)
+{
+	dvm_model_free(r->kernel);
+	must(dvm_model_find(DVM_MODEL_KERNEL, kernel, DVMSIM_SOURCE_DIR "/models", &r->kernel,
+			    &r->err), &r->err);
+}
+
 void run_go(struct run *r, unsigned copies, uint64_t seed)
 {
-	struct dvm_sim_options o = { .size = sizeof(o), .hw = r->hw, .kernel = r->kernel,
-				     .strategy = r->strategy, .trace = r->trace, .copies = copies,
-				     .seed = seed };
+	struct dvm_sim_options o = r->options;
 
+	o.size = sizeof(o);
+	o.hw = r->hw;
+	o.kernel = r->kernel;
+	o.strategy = r->strategy;
+	o.trace = r->trace;
+	o.copies = copies;
+	o.seed = seed;
 	must(dvm_sim_new(&o, &r->sim, &r->err), &r->err);
 	r->ret = dvm_sim_run(r->sim, &r->err);
 	r->stats = dvm_sim_stats(r->sim);

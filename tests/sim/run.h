@@ -21,15 +21,19 @@ struct run {
 	const struct dvm_stats *stats;
 	struct dvm_error err;
 	int ret; /* of dvm_sim_run() */
+	/* Options of the run, set before run_go(). */
+	struct dvm_sim_options options;
 };
 
 void run_init(struct run *r);
 void run_hw(struct run *r, const char *part);
+void run_kernel(struct run *r, const char *kernel);
 void run_set(struct run *r, const char *path, uint64_t value);        /* of the part */
 void run_set_kernel(struct run *r, const char *path, uint64_t value);
 void run_strategy(struct run *r, const char *text);
 void run_shipped(struct run *r, const char *strategy);
 void run_trace(struct run *r, unsigned ncpus, const struct dvm_trace_record *records, size_t count);
+void run_load(struct run *r, const char *name); /* a shipped trace */
 void run_workload(struct run *r, const char *spec);
 void run_go(struct run *r, unsigned copies, uint64_t seed);
 void run_fini(struct run *r);
