@@ -24,7 +24,8 @@ int import_plugin(const char *path, const struct import_options *options, FILE *
 
 /*
  * Read a kernel event trace: a trace.dat of trace-cmd, or with @text what perf script or the trace file
- * of tracefs prints. -DVM_EINVAL when this build has no libtracecmd.
+ * of tracefs prints. 1 when the file was damaged and what precedes the damage was used; -DVM_EINVAL
+ * when this build has no libtracecmd.
  */
 int import_ftrace(const char *path, bool text, const struct import_options *options, FILE *report,
 		  struct dvm_trace **trace, struct dvm_error *err);

@@ -178,8 +178,13 @@ static void run(struct access_import *im, uint64_t instructions)
 
 static bool take_line(struct access_import *im, const char *line)
 {
-	char kind = line[0] == 'I' ? 'I' : line[0] == ' ' ? line[1] : '\0', *end;
+	char kind = '\0', *end;
 	uint64_t va;
+
+	if (line[0] == 'I')
+		kind = 'I';
+	else if (line[0] == ' ')
+		kind = line[1];
 
 	if (!strchr("ISLM", kind) || !kind || !line[1] || !line[2])
 		return false;
@@ -200,7 +205,7 @@ static int read_lackey(struct access_import *im, FILE *f, const char *path, stru
 	char line[512];
 
 	while (!im->nomem && !im->full && fgets(line, sizeof(line), f))
-		if (strncmp(line, "==", 2) && !take_line(im, line))
+		if (strncmp(line, "==", 2) != 0 && !take_line(im, line))
 			im->malformed += line[0] != '\n';
 	if (!im->all)
 		return fail(err, DVM_EFORMAT, path, "holds no line of valgrind's lackey ('I  04025310,3', "
@@ -355,14 +360,14 @@ static int import(const char *path, const struct import_options *opt, bool words
 		ret = (words ? read_words : read_lackey)(im, f, path, err);
 		flush(im);
 	}
-	if (!ret && im->nomem)
+	if (!ret && im && im->nomem)
 		ret = fail(err, DVM_ENOMEM, path, "out of memory");
-	if (!ret && im->full)
+	if (!ret && im && im->full)
 		ret = fail(err, DVM_ELIMIT, path, "more than 2^28 accesses; record a shorter part");
-	if (!ret)
+	if (!ret && im)
 		ret = make_trace(im, opt, words ? "memory accesses, 8-byte words" :
 				 "valgrind lackey", trace, err);
-	if (!ret && report)
+	if (!ret && im && report)
 		fprintf(report, "%" PRIu64 " accesses, %zu kept; %" PRIu64 " instructions; %" PRIu64
 			" lines passed over\n", im->all, im->naccesses, im->instructions,
 			im->malformed);

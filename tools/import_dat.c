@@ -192,7 +192,7 @@ static void take_text(struct ft *ft, const char *text, size_t length)
 {
 	static const char prefix[] = "dvmsim: ", mark[] = "mark ";
 
-	if (length <= sizeof(prefix) || strncmp(text, prefix, sizeof(prefix) - 1))
+	if (length <= sizeof(prefix) || strncmp(text, prefix, sizeof(prefix) - 1) != 0)
 		return;
 	text += sizeof(prefix) - 1;
 	length -= sizeof(prefix) - 1;
@@ -253,7 +253,7 @@ int ft_read_dat(struct ft *ft, const char *path, struct dvm_error *err)
 	if (stat(path, &st))
 		return ft_error(err, errno == ENOENT ? DVM_ENOENT : DVM_EIO, path, UINT64_MAX, "%s",
 				strerror(errno));
-	ft->bindings = calloc(EVENT_IDS, sizeof(*ft->bindings));
+	ft->bindings = calloc(EVENT_IDS, sizeof(struct ft_kind *));
 	if (!ft->bindings || pipe(fds))
 		longjmp(*ft->world.nomem, 1);
 	ft->next_mark = -1;

@@ -90,24 +90,38 @@ static size_t reserve(struct ft *ft, unsigned cpu)
 	return world_last(&ft->world);
 }
 
-static struct world_mm *mm_of_asid(struct ft *ft, const struct world_task *t, uint16_t asid,
-				   uint64_t told, struct dvm_trace_record *r)
+/* Whether @mm may have @asid: its own is not known, now or later in the recording. */
+static bool may_have(struct ft *ft, struct world_mm *mm, uint16_t asid)
 {
-	struct world_mm *mm = ft->asids[asid] ? ft->asids[asid] : ft->asids[asid & 0xfffe];
+	if (!mm || mm->dead || mm->context)
+		return false;
+	for (unsigned i = 0; i < 65536; i++)
+		if (ft->owners[i] == mm->address)
+			return false;
+	mm->context = asid;
+	return true;
+}
+
+static struct world_mm *mm_of_asid(struct ft *ft, const struct ft_group *g, uint64_t told,
+				   struct dvm_trace_record *r)
+{
+	uint16_t asid = ft->asids[g->asid] || ft->owners[g->asid] ? g->asid : g->asid & 0xfffe;
+	struct world_task *t = g->task;
 
 	if (told) { /* the recorder told the mm beside it */
-		mm = ft_mm(ft, told);
-		ft->asids[asid] = mm;
-		return mm;
+		ft->asids[asid] = ft_mm(ft, told);
+	} else if (!ft->asids[asid] && ft->owners[asid] && !ft->counts.rollovers) {
+		/* it will be seen to run, with this ASID, which is nobody else's in this generation */
+		ft->asids[asid] = ft_mm(ft, ft->owners[asid]);
+	} else if (!ft->asids[asid]) {
+		/* Nobody was seen with it: the task's own, or that of an mm that sleeps all the time. */
+		if (!t->migrating && !g->kind->nosync && may_have(ft, t->mm, asid)) {
+			r->flags |= DVM_TRACE_F_INFERRED;
+			return ft->asids[asid] = t->mm;
+		}
+		ft->asids[asid] = ft_nameless_mm(ft);
 	}
-	if (mm && !mm->dead)
-		return mm;
-	/* An ASID nobody was seen to get, asked for by a task whose own ASID is not known: its own. */
-	if (t->mm && !t->mm->dead && !t->mm->context) {
-		r->flags |= DVM_TRACE_F_INFERRED;
-		return t->mm;
-	}
-	return NULL;
+	return ft->asids[asid] && !ft->asids[asid]->dead ? ft->asids[asid] : NULL;
 }
 
 static void fill(struct ft *ft, struct ft_group *g, uint64_t told, struct dvm_trace_record *r)
@@ -128,7 +142,7 @@ static void fill(struct ft *ft, struct ft_group *g, uint64_t told, struct dvm_tr
 		put_range(ft, r, g->low, g->high);
 		return;
 	}
-	g->mm = mm_of_asid(ft, t, g->asid, told, r);
+	g->mm = mm_of_asid(ft, g, told, r);
 	r->op = cause_of(ft, t, g->kind, g->mm && g->mm != t->mm);
 	ft->counts.user_cause += r->op != DVM_TRACE_OP_OTHER ? g->count : 0;
 	if (!g->mm) {

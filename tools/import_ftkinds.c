@@ -233,7 +233,7 @@ static void know(struct ft *ft, struct ft_kind *k)
 	if (!strcmp(k->name, "mmap:exit_mmap")) /* the tracepoint, after the probe of that name */
 		k->id = FT_SILENT;
 	for (size_t i = 0; k->id == FT_OTHER && i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(known[i].name, name))
+		if (strcmp(known[i].name, name) != 0)
 			continue;
 		k->id = known[i].id;
 		k->op = known[i].op;
@@ -275,7 +275,7 @@ struct ft_kind *ft_kind(struct ft *ft, const char *name, size_t length)
 		if (ft->slots[i])
 			return ft->kinds[ft->slots[i] - 1];
 	}
-	ft->kinds = grow(ft, ft->kinds, &ft->kinds_capacity, ft->nkinds, sizeof(*ft->kinds));
+	ft->kinds = grow(ft, ft->kinds, &ft->kinds_capacity, ft->nkinds, sizeof(struct ft_kind *));
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		longjmp(*ft->world.nomem, 1);
@@ -293,7 +293,7 @@ static bool value_of(const char *text, size_t length, const char *key, char *out
 {
 	size_t n = strlen(key);
 
-	if (length <= n || strncmp(text, key, n) || text[n] != '=')
+	if (length <= n || strncmp(text, key, n) != 0 || text[n] != '=')
 		return false;
 	text += n + 1;
 	length -= n + 1;

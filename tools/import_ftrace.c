@@ -78,6 +78,8 @@ static void learn(struct ft *ft, const struct ft_event *e)
 	case FT_SWITCH_MM:
 		if (*next_pid > 0 && *next_pid != e->pid)
 			learn_mm(ft, *next_pid, e->v[0]);
+		if (e->has & 2 && !ft->owners[e->v[1] & 0xffff])
+			ft->owners[e->v[1] & 0xffff] = e->v[0];
 		*next_pid = -1;
 		ft->shape = false;
 		break;
@@ -118,6 +120,11 @@ struct world_mm *ft_mm(struct ft *ft, uint64_t address)
 	mm = world_new_mm(&ft->world, address);
 	mm->born = false;
 	return mm;
+}
+
+struct world_mm *ft_nameless_mm(struct ft *ft)
+{
+	return ft_mm(ft, SHAPE_MM | ++ft->last_mm << 4 | 8);
 }
 
 static struct world_task *task_of(struct ft *ft, int32_t pid, unsigned cpu)
@@ -462,13 +469,20 @@ static void on_next(struct ft *ft, const struct ft_event *e)
 	switch_to(ft, e->cpu, next);
 }
 
+/* Between sched_switch and the task's arrival the kernel does these, as the task that leaves. */
+static bool within_switch(enum ft_id id)
+{
+	return id == FT_NEXT || id == FT_CPU_MM || id == FT_SWITCH_MM || id == FT_TLBI ||
+	       id == FT_X86_FLUSH;
+}
+
 /* The task that an event says it came from is the one that runs, unless events were lost. */
 static void resync(struct ft *ft, const struct ft_event *e)
 {
 	struct world_task *t;
 
-	if (ft->cpus[e->cpu].pending && e->kind->id != FT_NEXT && e->kind->id != FT_CPU_MM &&
-	    e->kind->id != FT_SWITCH_MM)
+	if (ft->cpus[e->cpu].pending && !(within_switch(e->kind->id) &&
+	    task_of(ft, e->pid, e->cpu) == current(ft, e->cpu)))
 		switch_to(ft, e->cpu, ft->cpus[e->cpu].pending);
 	if (ft->cpus[e->cpu].pending)
 		return;
@@ -655,7 +669,6 @@ static void set_first(struct ft *ft)
 			continue;
 		ft->cpus[e->cpu].begun = true;
 		ft->world.cpus[e->cpu].current = task_of(ft, e->pid, e->cpu);
-		ft->world.cpus[e->cpu].current->cpu = (int)e->cpu;
 		ft->world.cpus[e->cpu].insns = ft->events[0].time_ns;
 	}
 	for (unsigned i = 0; i < ft->world.ncpus; i++)
@@ -666,6 +679,8 @@ static void set_first(struct ft *ft)
 		for (unsigned j = 0; j < i; j++)
 			if (ft->world.cpus[i].current == ft->world.cpus[j].current)
 				ft->world.cpus[i].current = task_of(ft, 0, i);
+	for (unsigned i = 0; i < ft->world.ncpus; i++)
+		ft->world.cpus[i].current->cpu = (int)i;
 }
 
 static int understand(struct ft *ft, const char *path, struct dvm_error *err)
@@ -738,6 +753,7 @@ static int read_input(struct ft *ft, const char *path, bool text, FILE *report,
 		if (report)
 			fprintf(report, "%s: %s; %zu events before it are used\n", path, err->text,
 				ft->nevents);
+		ft->salvaged = true;
 		ret = 0;
 	}
 	if (!ret && !ft->nevents)
@@ -779,6 +795,8 @@ int import_ftrace(const char *path, bool text, const struct import_options *opti
 	}
 	if (!ret && report)
 		ft_report(ft, report);
+	if (!ret && ft->salvaged)
+		ret = 1;
 out:
 	fini(ft);
 	return ret;

@@ -86,6 +86,7 @@ struct ft {
 	struct ft_work works[FT_MARKS];
 	unsigned nworks;
 	int next_mark; /* ft_read_dat(): told by the text before the event */
+	bool salvaged;
 	struct ft_kind **bindings;
 	FILE *input;
 	/* what the source says of itself */
@@ -109,6 +110,7 @@ struct ft {
 	struct ft_task *tasks; /* by pid, what the first pass learned */
 	size_t ntasks;
 	struct world_mm *asids[65536];
+	uint64_t owners[65536]; /* first pass: addresses. An ASID has one owner in a generation. */
 	uint64_t generation;
 	unsigned marks;
 	struct ft_counts counts;
@@ -145,6 +147,7 @@ void ft_x86_flush(struct ft *ft, const struct ft_event *e);
 
 /* ---- import_ftrace.c ---- */
 struct world_mm *ft_mm(struct ft *ft, uint64_t address); /* made as existing before; 0: NULL */
+struct world_mm *ft_nameless_mm(struct ft *ft); /* one of which only the ASID is known */
 uint8_t ft_know_fault(struct ft *ft, struct world_task *t, uint8_t op);
 
 /* ---- import_ftheader.c ---- */

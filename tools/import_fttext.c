@@ -129,7 +129,7 @@ static void take_field(struct ft_event *e, const char *key, size_t length, const
 		bool minus = *value == '-';
 		uint64_t n;
 
-		if (strncmp(k->fields[i], key, length) || k->fields[i][length])
+		if (strncmp(k->fields[i], key, length) != 0 || k->fields[i][length])
 			continue;
 		value += minus;
 		if (!number(&value, k->hex >> i & 1 ? 16 : 10, &n))
@@ -219,8 +219,8 @@ static bool read_lost(const char *line, uint32_t *lost)
 	const char *p = line + 4;
 	uint64_t cpu, n;
 
-	if (strncmp(line, "CPU:", 4) || !number(&p, 10, &cpu) || cpu >= WORLD_CPUS ||
-	    strncmp(p, " [LOST ", 7))
+	if (strncmp(line, "CPU:", 4) != 0 || !number(&p, 10, &cpu) || cpu >= WORLD_CPUS ||
+	    strncmp(p, " [LOST ", 7) != 0)
 		return false;
 	p += 7;
 	if (!number(&p, 10, &n) || n > UINT32_MAX)
