@@ -2,7 +2,7 @@
 #include "campaign/campaign.h"
 
 #include "base/mem.h"
-#include "study/pool.h"
+#include "base/pool.h"
 
 #include <string.h>
 #include <unistd.h>
