@@ -10,10 +10,10 @@
 #define NONE UINT32_MAX
 
 /*
- * Messages of one instant: entries are freed before they are asked for, and a node that is free
- * begins before anything else arrives.
+ * Messages of one instant: those of others, with priority 0, first; then entries are freed before
+ * they are asked for, and a node that is free begins before anything else arrives.
  */
-enum { PRIO_DONE, PRIO_START, PRIO_ARRIVE, PRIO_COMP };
+enum { PRIO_DONE = 1, PRIO_START, PRIO_ARRIVE, PRIO_COMP };
 
 enum wait { WAIT_NONE, WAIT_SLOT, WAIT_OPS, WAIT_SYNC };
 
@@ -225,6 +225,17 @@ void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
 
 /* ---- distribution ---- */
 
+/* Of the units that are snooped: the one told last, which is also the one farthest away. */
+static uint32_t last_snooped(const struct dvmi_fabric *f, uint32_t node, uint32_t skip)
+{
+	const struct dvmi_targets *t = &f->nodes[node].targets;
+	uint32_t unit = f->socket_units - 1;
+
+	while (unit && (unit == skip || t->spared[unit]))
+		unit--;
+	return unit;
+}
+
 static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint64_t now_ps,
 		 const struct dvmi_distribution *dist, uint32_t skip)
 {
@@ -243,7 +254,7 @@ static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint
 
 	if (dist->snooped)
 		d.last_ps = dist->free_ps + f->hw.dvm_snoop_ps +
-			    f->nodes[node].targets.hop[f->socket_units - 1];
+			    f->nodes[node].targets.hop[last_snooped(f, node, skip)];
 	if (f->deliver)
 		f->deliver(f->arg, f, &d);
 }

@@ -6,6 +6,7 @@
 
 #define MAX_CPUS 256
 #define MAX_SOCKETS 16
+#define LIST 4096
 
 /* Order of the events of one instant; what CPUs do comes last. */
 enum kind { RESPONSE, SNOOP, STEP, ARRIVE, COMP, ACT };
@@ -28,7 +29,7 @@ struct event {
 };
 
 struct list {
-	struct op *op[512];
+	struct op *op[LIST];
 	int head, tail;
 };
 
@@ -69,14 +70,23 @@ struct ref {
 	struct dvmi_fabric_stats stats;
 	ref_deliver_fn deliver;
 	void *arg;
-	struct op *ops[8192]; /* all, for freeing */
-	int op_count;
+	struct op **ops; /* all, for freeing */
+	size_t op_count, op_capacity;
+	struct dvmi_evq *q; /* takes the events, when there is one */
 };
 
 static void post(struct ref *r, uint64_t time_ps, enum kind kind, uint32_t cpu, uint32_t where,
 		 struct op *op)
 {
 	struct event *ev = malloc(sizeof(*ev)), **at = &r->events;
+
+	if (r->q) {
+		*ev = (struct event){NULL, time_ps, 0, kind, where, op};
+		if (dvmi_evq_post(r->q, time_ps, ((uint32_t)kind + 1) << 16 | cpu,
+				  DVMI_EV_FABRIC_ARRIVE, 0, (uint64_t)(uintptr_t)ev))
+			abort();
+		return;
+	}
 
 	/* By kind, then by the CPU that asked, then as posted. */
 	*ev = (struct event){NULL, time_ps, (uint64_t)kind << 56 | (uint64_t)cpu << 40 | r->seq++,
@@ -90,12 +100,12 @@ static void post(struct ref *r, uint64_t time_ps, enum kind kind, uint32_t cpu, 
 
 static void push(struct list *l, struct op *op)
 {
-	l->op[l->tail++ % 512] = op;
+	l->op[l->tail++ % LIST] = op;
 }
 
 static struct op *pop(struct list *l)
 {
-	return l->head == l->tail ? NULL : l->op[l->head++ % 512];
+	return l->head == l->tail ? NULL : l->op[l->head++ % LIST];
 }
 
 static uint32_t home_of(const struct ref *r, const struct op *op)
@@ -332,6 +342,10 @@ static void request(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, 
 	op->cpu = cpu;
 	op->sync = sync;
 	op->nodes = (int)r->topo.sockets;
+	if (r->op_count == r->op_capacity) {
+		r->op_capacity = 2 * r->op_capacity + 64;
+		r->ops = realloc(r->ops, r->op_capacity * sizeof(struct op *));
+	}
 	r->ops[r->op_count++] = op;
 	if (sync)
 		r->stats.syncs++;
@@ -357,6 +371,27 @@ static void comp(struct ref *r, struct op *op, uint64_t now_ps)
 	ref_cpu_at(r, op->cpu, now_ps);
 }
 
+static void handle(struct ref *r, const struct event *ev)
+{
+	switch (ev->kind) {
+	case RESPONSE:
+		response(r, ev->where, ev->op, ev->time_ps);
+		break;
+	case SNOOP:
+		snoop(r, ev->where, ev->op, ev->time_ps);
+		break;
+	case STEP:
+		step(r, ev->where, ev->op, ev->time_ps);
+		break;
+	case ARRIVE:
+		arrive(r, ev->where, ev->op, ev->time_ps);
+		break;
+	default:
+		comp(r, ev->op, ev->time_ps);
+		break;
+	}
+}
+
 bool ref_next(struct ref *r, uint32_t *cpu, uint64_t *now_ps)
 {
 	while (r->events) {
@@ -364,33 +399,45 @@ bool ref_next(struct ref *r, uint32_t *cpu, uint64_t *now_ps)
 
 		free(r->events);
 		r->events = ev.next;
-		switch (ev.kind) {
-		case RESPONSE:
-			response(r, ev.where, ev.op, ev.time_ps);
-			break;
-		case SNOOP:
-			snoop(r, ev.where, ev.op, ev.time_ps);
-			break;
-		case STEP:
-			step(r, ev.where, ev.op, ev.time_ps);
-			break;
-		case ARRIVE:
-			arrive(r, ev.where, ev.op, ev.time_ps);
-			break;
-		case COMP:
-			comp(r, ev.op, ev.time_ps);
-			break;
-		case ACT:
+		if (ev.kind == ACT) {
 			*cpu = ev.where;
 			*now_ps = ev.time_ps;
 			return true;
 		}
+		handle(r, &ev);
 	}
 	return false;
 }
 
+void ref_use_queue(struct ref *r, struct dvmi_evq *q)
+{
+	r->q = q;
+}
+
+void ref_message(struct ref *r, const struct dvmi_event *message)
+{
+	struct event *ev = (struct event *)(uintptr_t)message->data, copy = *ev;
+
+	free(ev);
+	handle(r, &copy);
+}
+
+bool ref_pending(const struct ref *r, uint32_t cpu)
+{
+	return r->cpu[cpu].pending;
+}
+
+const struct dvmi_topology *ref_topology(const struct ref *r)
+{
+	return &r->topo;
+}
+
 void ref_cpu_at(struct ref *r, uint32_t cpu, uint64_t time_ps)
 {
+	if (r->q) {
+		dvmi_evq_cpu_set(r->q, cpu, time_ps);
+		return;
+	}
 	post(r, time_ps, ACT, cpu, cpu, NULL);
 }
 
@@ -456,8 +503,9 @@ struct ref *ref_new(const struct dvmi_hw *hw, ref_deliver_fn deliver_fn, void *a
 
 void ref_free(struct ref *r)
 {
-	for (int i = 0; i < r->op_count; i++)
+	for (size_t i = 0; i < r->op_count; i++)
 		free(r->ops[i]);
+	free(r->ops);
 	while (r->events) {
 		struct event *ev = r->events;
 

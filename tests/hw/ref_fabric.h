@@ -27,4 +27,10 @@ void ref_set_idle(struct ref *r, uint32_t cpu, bool idle);
 uint64_t ref_lost_ps(const struct ref *r, uint32_t cpu);
 const struct dvmi_fabric_stats *ref_stats(const struct ref *r);
 
+/* Post events to @q instead of an own list; whoever pops one hands it over. Before anything else. */
+void ref_use_queue(struct ref *r, struct dvmi_evq *q);
+void ref_message(struct ref *r, const struct dvmi_event *message);
+bool ref_pending(const struct ref *r, uint32_t cpu);
+const struct dvmi_topology *ref_topology(const struct ref *r);
+
 #endif
