@@ -4,10 +4,11 @@
  * One line per point, fields separated by blanks:
  *   check states threads N rows N states S M_states_per_s R bytes_per_state B
  *   check corpus tests N ms T slowest_ms T NAME
+ *   check scenarios strategy NAME scenarios N threads N states S wall_ms T
  * A "states" program has N threads of stores and loads to two locations. Processor time, the median
  * of five repetitions.
  */
-#include <dvmsim/check.h>
+#include <dvmsim/scenario.h>
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -133,12 +134,54 @@ static void corpus(void)
 	       slowest_name);
 }
 
+/* Wall time: threads are the question. */
+static double wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static void scenarios(const char *name, unsigned threads)
+{
+	struct dvm_scenario_job jobs[64];
+	struct dvm_scenario_result *results[64];
+	unsigned n = dvm_scenarios() < 64 ? dvm_scenarios() : 64;
+	struct dvm_strategy *s;
+	uint64_t count = 0;
+	char path[4096];
+	double start, ms;
+
+	snprintf(path, sizeof(path), DVMSIM_SOURCE_DIR "/models/strategies/%s.strategy", name);
+	must(dvm_strategy_load(path, &s, &err));
+	for (unsigned i = 0; i < n; i++) {
+		jobs[i].scenario = i;
+		jobs[i].options = (struct dvm_check_options){.size = sizeof(jobs[i].options)};
+	}
+	start = wall_ms();
+	must(dvm_scenario_check_many(s, jobs, n, threads, results, NULL, &err));
+	ms = wall_ms() - start;
+	for (unsigned i = 0; i < n; i++) {
+		count += dvm_scenario_states(results[i]);
+		dvm_scenario_free(results[i]);
+	}
+	printf("check scenarios strategy %s scenarios %u threads %u states %" PRIu64
+	       " wall_ms %.0f\n",
+	       name, n, threads, count, ms);
+	dvm_strategy_free(s);
+}
+
 int main(void)
 {
 	states(2, 6);
 	states(3, 4);
 	states(3, 5);
 	states(4, 3);
+	states(4, 4);
+	states(4, 5);
+	scenarios("active-cpu-v2", 1);
+	scenarios("active-cpu-v2", 2);
 	corpus();
 	return 0;
 }

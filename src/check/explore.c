@@ -12,7 +12,7 @@ static bool over_limit(const struct dvmi_explorer *ex)
 	if (ex->max_states && ex->states >= ex->max_states)
 		return true;
 	if (ex->max_memory_bytes &&
-	    dvmi_visited_memory(&ex->visited) + ex->stack_capacity * sizeof(*ex->stack) >
+	    dvmi_visited_memory(&ex->visited) + ex->depth * sizeof(*ex->stack) >
 		    ex->max_memory_bytes)
 		return true;
 	return ex->stop && ex->states % STOP_EVERY == 0 && ex->stop(ex->stop_arg);

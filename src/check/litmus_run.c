@@ -201,9 +201,12 @@ static int run_all(struct run *run)
 	size_t choice[DVMI_PES_MAX] = {0};
 	bool more = dvmi_run_first(r, choice);
 
-	while (more) {
+	for (uint64_t n = 1; more; n++) {
 		int rc = dvmi_run_build(r, choice);
 
+		/* Combinations that contradict themselves have no states at which to ask. */
+		if (!rc && n % 256 == 0 && r->ex.stop && r->ex.stop(r->ex.stop_arg))
+			rc = -DVM_EBUDGET;
 		if (!rc)
 			rc = dvmi_explore(&r->ex, r->prog);
 		if (dvmi_visited_memory(&r->ex.visited) > run->res->memory)

@@ -12,6 +12,7 @@
  */
 
 #define PATHS_MAX 20000
+#define STEPS_MAX 2000000 /* instructions on all of them, those that are cut short too */
 
 /* Values known without running: enough to follow ERET and to see what an address maps. */
 struct known {
@@ -27,6 +28,7 @@ struct walker {
 	uint8_t outcomes_page[DVMI_PAGES_MAX]; /* possible outcome bits of reads, by page */
 	uint8_t outcomes_page_w[DVMI_PAGES_MAX];
 	struct dvmi_path now;
+	unsigned steps;
 	struct dvmi_paths *out;
 	struct dvm_error *err;
 };
@@ -218,6 +220,11 @@ static int take(struct walker *w, unsigned pc, uint8_t outcome, bool taken, unsi
 	struct known later = *k;
 	int rc;
 
+	if (++w->steps > STEPS_MAX)
+		return dvmi_error(w->err, DVM_ELIMIT, w->test->file,
+				  "following the ways P%d can go takes more than %d steps; make it "
+				  "shorter, or unroll its loops less",
+				  w->t->number, STEPS_MAX);
 	w->now.step[w->now.length].insn = (uint8_t)pc;
 	w->now.step[w->now.length].outcome = outcome;
 	w->now.step[w->now.length].taken = taken;

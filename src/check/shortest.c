@@ -74,6 +74,18 @@ unsigned dvmi_shortest_bound(const struct dvmi_program *prog, uint64_t *need)
 	return n;
 }
 
+static size_t memory_of(const struct space *sp)
+{
+	return dvmi_visited_memory(&sp->visited) + sp->nodes * sizeof(*sp->node) +
+	       sp->depth * sizeof(*sp->stack);
+}
+
+static size_t memory(const struct search *s)
+{
+	return memory_of(&s->to) + memory_of(&s->from) + s->laters * sizeof(*s->later) +
+	       s->nexts * sizeof(*s->next);
+}
+
 static int add_node(struct search *s, struct space *sp, const struct dvmi_state *st)
 {
 	unsigned char key[DVMI_KEY_MAX];
@@ -88,6 +100,8 @@ static int add_node(struct search *s, struct space *sp, const struct dvmi_state 
 	sp->node[sp->nodes++].by = s->by;
 	s->s->states++;
 	if (s->s->max_states && s->s->states > s->s->max_states)
+		return -DVM_EBUDGET;
+	if (s->s->max_memory_bytes && memory(s) > s->s->max_memory_bytes)
 		return -DVM_EBUDGET;
 	if (s->s->stop && s->s->states % 4096 == 0 && s->s->stop(s->s->stop_arg))
 		return -DVM_EBUDGET;

@@ -24,6 +24,7 @@ struct dvmi_shortest {
 	void *arg;
 	unsigned at_most;    /* steps to it; longer ways are not looked for */
 	uint64_t max_states; /* 0: no limit */
+	size_t max_memory_bytes;
 	int (*stop)(void *arg);
 	void *stop_arg;
 	uint64_t states; /* out: explored */

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define SLOTS_MIN 1024u
+
 void dvmi_visited_fini(struct dvmi_visited *set)
 {
 	dvmi_free(set->slots);
@@ -21,14 +23,15 @@ void dvmi_visited_clear(struct dvmi_visited *set)
 		dvmi_free(set->slots);
 		set->slots = NULL;
 	}
-	set->count = 0;
+	set->count = set->least = 0;
 	if (set->slots)
 		memset(set->slots, 0, (set->mask + 1) * sizeof(*set->slots));
 }
 
+/* What the entries take, whatever earlier searches left of capacity: a limit must not depend on them. */
 size_t dvmi_visited_memory(const struct dvmi_visited *set)
 {
-	return (set->slots ? (set->mask + 1) * sizeof(*set->slots) : 0) + set->bytes_capacity;
+	return set->least * sizeof(*set->slots) + set->count * set->size;
 }
 
 static uint64_t hash(const unsigned char *key, size_t size)
@@ -73,7 +76,7 @@ static uint64_t slot_of(uint64_t h, size_t entry)
 
 static int enlarge(struct dvmi_visited *set)
 {
-	size_t old = set->slots ? set->mask + 1 : 0, slots = old ? old * 2 : 1024;
+	size_t old = set->slots ? set->mask + 1 : 0, slots = old ? old * 2 : SLOTS_MIN;
 	uint64_t *fresh;
 
 	if (slots > UINT32_MAX || !(fresh = dvmi_calloc(slots, sizeof(*fresh))))
@@ -99,7 +102,7 @@ int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t 
 
 	if (!set->count)
 		set->size = size;
-	if ((!set->slots || set->count * 3 >= set->mask * 2) && enlarge(set))
+	if ((!set->slots || set->count * 8 >= set->mask * 7) && enlarge(set))
 		return -DVM_ENOMEM;
 	slot = find(set, key, size, h);
 	if (set->slots[slot])
@@ -109,5 +112,9 @@ int dvmi_visited_add(struct dvmi_visited *set, const unsigned char *key, size_t 
 		return -DVM_ENOMEM;
 	memcpy(set->bytes + set->count * size, key, size);
 	set->slots[slot] = slot_of(h, set->count++);
+	if (!set->least)
+		set->least = SLOTS_MIN;
+	else if (set->count * 8 >= set->least * 7)
+		set->least *= 2;
 	return 1;
 }

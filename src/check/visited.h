@@ -12,6 +12,7 @@
 struct dvmi_visited {
 	uint64_t *slots; /* hash bits, and 1 + number of the entry in the low 32 bits; 0: free */
 	size_t mask, count;
+	size_t least; /* slots that so many entries need, in a table that begins small */
 	size_t size; /* of each string */
 	unsigned char *bytes;
 	size_t bytes_capacity;

@@ -187,6 +187,7 @@ static int shortest(struct finder *f)
 					  .arg = r,
 					  .at_most = best - 1,
 					  .max_states = r->ex.max_states - states,
+					  .max_memory_bytes = r->ex.max_memory_bytes,
 					  .stop = r->ex.stop,
 					  .stop_arg = r->ex.stop_arg};
 

@@ -411,6 +411,25 @@ START_TEST(what_has_no_witness_or_no_room_for_one_is_an_error)
 }
 END_TEST
 
+/* Two million ways to go round: an error at once, not a search without end. */
+START_TEST(a_thread_that_can_go_too_many_ways_is_refused)
+{
+	static const char text[] = "AArch64 loop\n{ 0:X1=x; }\n P0 ;\n L0: LDR W3,[X1] ;\n"
+				   "L1: CBZ W3,L0 ;\n L2: CBZ W3,L1 ;\n L3: CBZ W3,L0 ;\n"
+				   "L4: CBZ W3,L2 ;\n L5: CBZ W3,L1 ;\n L6: CBZ W3,L3 ;\n"
+				   "L7: CBZ W3,L2 ;\n L8: CBZ W3,L5 ;\n B L0 ;\nexists (0:X3=1)\n";
+	struct dvm_check_options o = {.size = sizeof(o), .unroll = 8};
+	struct dvm_litmus_result *r = NULL;
+	struct dvm_litmus *test;
+	struct dvm_error err;
+
+	ck_assert_int_eq(dvm_litmus_parse("t", text, strlen(text), &test, NULL), 0);
+	ck_assert_int_eq(dvm_litmus_run(test, &o, &r, &err), -DVM_ELIMIT);
+	ck_assert_ptr_nonnull(strstr(err.text, "unroll"));
+	dvm_litmus_free(test);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "witnesses");
@@ -423,6 +442,7 @@ static void add_cases(Suite *suite)
 			    (int)(sizeof(caught) / sizeof(caught[0])));
 	tcase_add_test(tc, verdicts_and_witnesses_do_not_depend_on_the_number_of_threads);
 	tcase_add_test(tc, a_bad_job_fails_all_and_leaves_no_result);
+	tcase_add_test(tc, a_thread_that_can_go_too_many_ways_is_refused);
 	tcase_add_test(tc, what_has_no_witness_or_no_room_for_one_is_an_error);
 }
 
