@@ -223,17 +223,40 @@ static void print_json(FILE *f, const struct dvm_trace *t, const struct dvm_trac
 	fputs(" }\n}\n", f);
 }
 
+/* The causes of at least a twentieth of the flushes, most frequent first. */
+static void print_causes(FILE *f, const struct dvm_trace_info *info)
+{
+	uint64_t all = 0, left[DVM_TRACE_OPS];
+	const char *sep = "";
+
+	for (unsigned i = 0; i < DVM_TRACE_OPS; i++)
+		all += left[i] = info->causes[i];
+	for (;;) {
+		unsigned most = 0;
+
+		for (unsigned i = 1; i < DVM_TRACE_OPS; i++)
+			if (left[i] > left[most])
+				most = i;
+		if (!left[most] || left[most] * 20 < all)
+			break;
+		fprintf(f, "%s%s %.0f %%", sep, dvm_trace_op_name(most), share(left[most], all));
+		left[most] = 0;
+		sep = ", ";
+	}
+}
+
 static void print_row(FILE *f, const char *path, const struct dvm_trace_info *info)
 {
 	const char *name = strrchr(path, '/');
 
 	fprintf(f, "| %s | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64 " | %" PRIu64
-		" | %" PRIu64 " | %.1f %% | %.1f %% | %" PRIu64 " | %.2f s | %.0f M |\n",
-		name ? name + 1 : path, info->tasks, info->mms,
+		" | %" PRIu64 " | ", name ? name + 1 : path, info->tasks, info->mms,
 		info->requests[DVM_TRACE_REQ_PAGE], info->requests[DVM_TRACE_REQ_RANGE],
-		info->requests[DVM_TRACE_REQ_ASID], info->foreign,
+		info->requests[DVM_TRACE_REQ_ASID], info->foreign);
+	print_causes(f, info);
+	fprintf(f, " | %.1f %% | %.1f %% | %" PRIu64 " | %" PRIu64 " | %.2f s | %.0f M |\n",
 		share(info->one_cpu_so_far, info->flushes),
-		share(info->one_cpu_ever, info->flushes), info->migrations,
+		share(info->one_cpu_ever, info->flushes), info->migrations, info->accesses,
 		(double)(info->last_ns - info->first_ns) / 1e9, (double)info->run_insns / 1e6);
 }
 
@@ -272,9 +295,9 @@ static int run_info(const struct cli_args *args)
 	if (cli_flag(args, "json") && args->count > 1)
 		return cli_usage("trace info: --json takes one trace");
 	if (cli_flag(args, "markdown"))
-		puts("| trace | tasks | mms | page | range | asid | foreign | one CPU so far | one CPU "
-		     "ever | migrations | source time | instructions |\n"
-		     "|---|---|---|---|---|---|---|---|---|---|---|---|");
+		puts("| trace | tasks | mms | page | range | asid | foreign | causes | one CPU so far "
+		     "| one CPU ever | migrations | accesses | source time | instructions |\n"
+		     "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
 	for (size_t i = 0; i < args->count; i++) {
 		int status = print_one(args, args->operands[i]);
 
@@ -295,8 +318,9 @@ static const struct cli_option import_options_table[] = {
 	{ "to-mark", 0, "N", "plugin, trace-cmd, ftrace: end at mark N.", false },
 	{ "work", 0, "NAME=EVENT", "trace-cmd, ftrace: count EVENT ('event' or 'system:event') as work "
 	  "mark NAME.", true },
-	{ "mark", 0, "NAME", "plugin: keep this work mark (forks, munmaps, redis_batches); without it, "
-	  "all that occur.", true },
+	{ "mark", 0, "NAME", "plugin: keep this work mark; without it, all that occur: forks, execs, "
+	  "munmaps, mprotects, madvises, redis_batches, and what a workload counts itself "
+	  "(tools/capture/workload.c).", true },
 	{ "window", 0, "TEXT", "Name of the window, for the header.", false },
 	{ "kernel", 0, "TEXT", "Kernel version, for the header.", false },
 	{ "machine", 0, "TEXT", "Machine, for the header.", false },
@@ -426,7 +450,7 @@ const struct cli_command cmd_trace_import = {
 		   "used up to the damage, with exit status 3. docs/capture.md takes you from your own arm64 server to a "
 		   "comparison, and specifies the words of --from accesses.\n\nHow the traces that "
 		   "ship were captured and imported is in traces/README.md; "
-		   "tools/capture/import-windows holds the commands.",
+		   "tools/capture/recapture does both again.",
 	.examples = "  dvmsim trace cat -o a.txt traces/redis.dvt\n"
 		    "  dvmsim trace import --from text -o a.dvt a.txt",
 	.options = import_options_table,

@@ -2,6 +2,7 @@
 #include "import_plugin.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Switches, wake-ups, lives and operations: what the hooked functions mean. */
@@ -40,6 +41,7 @@ static void on_contextidr(struct import *im, const struct event *e)
 	if (!e->value)
 		next->idle = true;
 	world_switch(&im->world, e->cpu, next);
+	import_group_resume(im, e->cpu, next);
 }
 
 void import_msr(struct import *im, const struct event *e)
@@ -47,6 +49,7 @@ void import_msr(struct import *im, const struct event *e)
 	struct world_mm *mm = im->cpus[e->cpu].installing;
 	unsigned crn = e->word >> 12 & 15, op2 = e->word >> 5 & 7;
 
+	im->cnp |= crn == 2 && e->value & 1;
 	if (crn == 13)
 		on_contextidr(im, e);
 	else if (op2 == 1 && mm) { /* TTBR1_EL1 holds the ASID (TCR_EL1.A1) */
@@ -95,14 +98,37 @@ static void on_new_mm(struct import *im, unsigned cpu, uint64_t address, uint64_
 	r->id = from;
 }
 
-static void mark(struct import *im, unsigned cpu, uint32_t which)
+/* Work marks are numbered in the order in which they first occur. */
+static void mark(struct import *im, unsigned cpu, const char *name, uint64_t amount)
 {
-	uint32_t task = world_task_id(&im->world, import_current(im, cpu));
-	struct dvm_trace_record *r = world_emit(&im->world, cpu, DVM_TRACE_MARK);
+	uint32_t task = world_task_id(&im->world, import_current(im, cpu)), which = 0;
+	struct dvm_trace_record *r;
 
+	while (which < im->nmarks && strcmp(im->mark_names[which], name) != 0)
+		which++;
+	if (which == MARKS)
+		return;
+	if (which == im->nmarks)
+		snprintf(im->mark_names[im->nmarks++], MARK_NAME, "%s", name);
+	r = world_emit(&im->world, cpu, DVM_TRACE_MARK);
 	r->task = task;
 	r->id = which;
-	r->amount = 1;
+	r->amount = amount;
+}
+
+/* prctl(MARK_OPTION, amount, name, name) */
+static void on_work(struct import *im, unsigned cpu)
+{
+	char name[MARK_NAME] = "";
+
+	if (im->memory[0] != MARK_OPTION || !im->memory[1] || im->memory[1] >> 32)
+		return;
+	memcpy(name, &im->memory[2], MARK_NAME - 1);
+	for (const char *p = name; *p; p++)
+		if (!(*p >= 'a' && *p <= 'z') && !(*p >= '0' && *p <= '9') && *p != '_' && *p != '-')
+			return;
+	if (*name)
+		mark(im, cpu, name, im->memory[1]);
 }
 
 /* The mm made last for a task that did not exist yet; a thread has its parent's. */
@@ -146,7 +172,7 @@ static void on_new_task(struct import *im, unsigned cpu, uint64_t address)
 	world_try_wake(&im->world, cpu, t);
 	world_woken(&im->world, t);
 	if (fork && parent && parent->mm)
-		mark(im, cpu, MARK_FORKS);
+		mark(im, cpu, "forks", 1);
 	if (fork && parent && parent->depth &&
 	    parent->ops[parent->depth - 1].op == DVM_TRACE_OP_FORK)
 		world_op_end(&im->world, cpu, 0);
@@ -173,14 +199,19 @@ static void on_user(struct import *im, unsigned cpu)
 	if (!t)
 		return;
 	t->about = t->outer = (struct world_about){ 0 };
-	t->migrating = false;
+	t->purpose = 0;
+	t->splitting = false;
 	while (t->depth)
 		world_op_end(&im->world, cpu, 0);
 }
 
 static void on_fault(struct import *im, unsigned cpu)
 {
+	struct world_task *t = import_current(im, cpu);
+
 	end_fault(im, cpu);
+	if (t)
+		t->purpose = 0;
 	world_op_begin(&im->world, cpu, DVM_TRACE_OP_FAULT, world_mm(&im->world, im->memory[0]),
 		       im->args[1] & ~(PAGE - 1), PAGE);
 }
@@ -205,20 +236,25 @@ static void about(struct import *im, unsigned cpu, int what, uint64_t mm)
 	t->about = (struct world_about){ what, mm, im->memory[1], im->memory[2], im->memory[3] };
 }
 
-static void on_batch_flush(struct import *im, unsigned cpu)
+void import_batch_flush(struct import *im, unsigned cpu)
 {
 	struct world_task *t = import_current(im, cpu);
 	struct dvm_trace_record *r;
 	uint32_t task;
+	uint8_t op;
 
 	import_group_close(im, cpu, false);
-	if (!t || !t->batch)
+	if (!t)
+		return;
+	op = t->purpose ? t->purpose : DVM_TRACE_OP_RECLAIM;
+	t->purpose = 0;
+	if (!t->batch)
 		return;
 	t->batch = false;
 	task = world_task_id(&im->world, t);
 	r = world_emit(&im->world, cpu, DVM_TRACE_BATCH_FLUSH);
 	r->task = task;
-	r->op = t->migrating ? DVM_TRACE_OP_MIGRATE_PAGE : DVM_TRACE_OP_RECLAIM;
+	r->op = op;
 }
 
 static void on_exit_task(struct import *im, unsigned cpu)
@@ -254,7 +290,27 @@ static void on_epoll(struct import *im, unsigned cpu)
 	const struct world_task *t = import_current(im, cpu);
 
 	if (t && !strcmp(t->comm, "redis-server"))
-		mark(im, cpu, MARK_REDIS_BATCHES);
+		mark(im, cpu, "redis_batches", 1);
+}
+
+static void set_purpose(struct import *im, unsigned cpu, uint8_t op)
+{
+	struct world_task *t = import_current(im, cpu);
+
+	if (t)
+		t->purpose = op;
+}
+
+static void on_exec(struct import *im, unsigned cpu)
+{
+	struct world_task *t = import_current(im, cpu);
+
+	if (!t)
+		return;
+	end_fault(im, cpu);
+	t->execing = true;
+	world_op_begin(&im->world, cpu, DVM_TRACE_OP_EXEC, t->mm, 0, 0);
+	mark(im, cpu, "execs", 1);
 }
 
 /* Hooks that can fire in an interrupt say nothing about what the task is doing. */
@@ -269,10 +325,12 @@ void import_hook(struct import *im, unsigned cpu, enum hook hook)
 
 	if (hook != HOOK_FLUSH && !from_interrupt(hook))
 		finish_exit(im, cpu);
+	if (t && !from_interrupt(hook))
+		t->flushing_dirty = false;
 	switch (hook) {
 	case HOOK_MARK: on_mark(im); break;
 	case HOOK_SWITCH:
-		import_group_close(im, cpu, false);
+		import_group_hold(im, cpu);
 		im->cpus[cpu].switch_to = world_task(&im->world, im->args[1]);
 		break;
 	case HOOK_MM_SWITCH: on_mm_switch(im, cpu, im->args[0]); break;
@@ -282,13 +340,7 @@ void import_hook(struct import *im, unsigned cpu, enum hook hook)
 	case HOOK_WOKEN: world_woken(&im->world, world_task(&im->world, im->args[1])); break;
 	case HOOK_NEW_TASK: on_new_task(im, cpu, im->args[0]); break;
 	case HOOK_NEW_MM: on_new_mm(im, cpu, im->args[0], im->args[1]); break;
-	case HOOK_EXEC:
-		if (t) {
-			end_fault(im, cpu);
-			t->execing = true;
-			world_op_begin(&im->world, cpu, DVM_TRACE_OP_EXEC, t->mm, 0, 0);
-		}
-		break;
+	case HOOK_EXEC: on_exec(im, cpu); break;
 	case HOOK_COMM: on_comm(im); break;
 	case HOOK_EXIT: on_exit_task(im, cpu); break;
 	case HOOK_EXIT_MMAP:
@@ -306,19 +358,43 @@ void import_hook(struct import *im, unsigned cpu, enum hook hook)
 	case HOOK_PMD: about(im, cpu, ABOUT_PMD, im->memory[0]); break;
 	case HOOK_CONTPTE: about(im, cpu, ABOUT_CONTPTE, im->args[0]); break;
 	case HOOK_FLUSH: about(im, cpu, ABOUT_GATHER, im->memory[0]); break;
-	case HOOK_MIGRATE_PAGES:
-		if (t)
-			t->migrating = true;
-		break;
 	case HOOK_BATCH_ADD: about(im, cpu, ABOUT_BATCH, im->args[0]); break;
-	case HOOK_BATCH_FLUSH: on_batch_flush(im, cpu); break;
+	case HOOK_BATCH_FLUSH: import_batch_flush(im, cpu); break;
+	case HOOK_BATCH_DIRTY: /* completes the batch, or does nothing: a DSB tells */
+		import_group_close(im, cpu, false);
+		if (t)
+			t->flushing_dirty = t->batch;
+		break;
+	case HOOK_YOUNG: about(im, cpu, ABOUT_YOUNG, im->memory[0]); break;
+	case HOOK_COLLAPSE: about(im, cpu, ABOUT_COLLAPSE, im->memory[0]); break;
+	case HOOK_SPLIT:
+		if (t)
+			t->splitting = true;
+		break;
+	case HOOK_UNMAP_ONE: set_purpose(im, cpu, DVM_TRACE_OP_RECLAIM); break;
+	case HOOK_MIGRATE_ONE: set_purpose(im, cpu, DVM_TRACE_OP_MIGRATE_PAGE); break;
+	case HOOK_CLEAN_ONE: set_purpose(im, cpu, DVM_TRACE_OP_OTHER); break;
+	case HOOK_NUMA: set_purpose(im, cpu, DVM_TRACE_OP_NUMA_HINT); break;
+	case HOOK_FAULT_ANON:
+	case HOOK_FAULT_FILE:
+		if (t)
+			import_know_fault(im, t, hook == HOOK_FAULT_ANON ? DVM_TRACE_OP_FAULT_ANON :
+									   DVM_TRACE_OP_FAULT_FILE);
+		break;
+	case HOOK_WORK: on_work(im, cpu); break;
 	case HOOK_MMAP: on_syscall(im, cpu, DVM_TRACE_OP_MMAP); break;
 	case HOOK_MUNMAP:
 		on_syscall(im, cpu, DVM_TRACE_OP_MUNMAP);
-		mark(im, cpu, MARK_MUNMAPS);
+		mark(im, cpu, "munmaps", 1);
 		break;
-	case HOOK_MPROTECT: on_syscall(im, cpu, DVM_TRACE_OP_MPROTECT); break;
-	case HOOK_MADVISE: on_syscall(im, cpu, DVM_TRACE_OP_MADVISE); break;
+	case HOOK_MPROTECT:
+		on_syscall(im, cpu, DVM_TRACE_OP_MPROTECT);
+		mark(im, cpu, "mprotects", 1);
+		break;
+	case HOOK_MADVISE:
+		on_syscall(im, cpu, DVM_TRACE_OP_MADVISE);
+		mark(im, cpu, "madvises", 1);
+		break;
 	case HOOK_MREMAP: on_syscall(im, cpu, DVM_TRACE_OP_MREMAP); break;
 	case HOOK_BRK: im->memory[1] = 0; on_syscall(im, cpu, DVM_TRACE_OP_BRK); break;
 	case HOOK_EPOLL: on_epoll(im, cpu); break;

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define KPTI_BIT (UINT64_C(1) << 48)
+
 /* TLBIs and barriers of the stream, gathered into the flush requests they belong to. */
 
 struct world_task *import_current(struct import *im, unsigned cpu)
@@ -36,22 +38,28 @@ static uint8_t cause_of(struct import *im, struct world_task *t, const struct gr
 
 	if (g->scope == TLBI_VA_ALL_ASIDS)
 		return DVM_TRACE_OP_KERNEL_MAP;
+	op = world_op(t);
 	switch (t->about.what) {
 	case ABOUT_CLEAR_FLUSH:
-		return t->migrating ? DVM_TRACE_OP_MIGRATE_PAGE :
-				      import_know_fault(im, t, DVM_TRACE_OP_FAULT_COW);
+		return t->purpose ? t->purpose : import_know_fault(im, t, DVM_TRACE_OP_FAULT_COW);
 	case ABOUT_ACCESS:
 		return import_know_fault(im, t, DVM_TRACE_OP_FAULT_WP_REUSE);
 	case ABOUT_PMD:
-		return DVM_TRACE_OP_THP_SPLIT;
+		return t->splitting || (!op && !t->purpose) ? DVM_TRACE_OP_THP_SPLIT :
+		       t->purpose ? t->purpose : op;
+	case ABOUT_COLLAPSE:
+		return DVM_TRACE_OP_THP_COLLAPSE;
+	case ABOUT_YOUNG:
+		return DVM_TRACE_OP_YOUNG_CLEAR;
 	case ABOUT_CONTPTE:
 		return DVM_TRACE_OP_CONTPTE;
 	case ABOUT_BATCH:
-		return t->migrating ? DVM_TRACE_OP_MIGRATE_PAGE : DVM_TRACE_OP_RECLAIM;
+		return t->purpose ? t->purpose : DVM_TRACE_OP_RECLAIM;
 	default:
 		break;
 	}
-	op = world_op(t);
+	if (t->purpose)
+		return t->purpose;
 	if (!op)
 		op = fault_cause(t);
 	return op ? op : DVM_TRACE_OP_OTHER;
@@ -70,18 +78,19 @@ static struct world_mm *mm_of(struct import *im, const struct world_task *t,
 }
 
 /* A mmu_gather knows exactly what was asked for; otherwise it is what the operands cover. */
-static void fill_range(const struct world_task *t, const struct group *g,
-		       struct dvm_trace_record *r)
+static void fill_range(const struct import *im, const struct world_task *t,
+		       const struct group *g, struct dvm_trace_record *r)
 {
 	uint64_t low = g->low, high = g->high;
 
 	r->stride_shift = t->about.what == ABOUT_PMD ? 21 : 12;
 	if (t->about.what == ABOUT_GATHER) {
+		uint64_t levels = im->old_gather ? t->about.bits << 1 : t->about.bits;
+
 		low = t->about.start;
 		high = t->about.end;
-		r->stride_shift = t->about.bits & GATHER_PTES ? 12 :
-				  t->about.bits & GATHER_PMDS ? 21 :
-				  t->about.bits & GATHER_PUDS ? 30 : 12;
+		r->stride_shift = levels & GATHER_PTES ? 12 : levels & GATHER_PMDS ? 21 :
+				  levels & GATHER_PUDS ? 30 : 12;
 	}
 	if (t->about.what == ABOUT_PMD)
 		high = low + (UINT64_C(1) << 21);
@@ -98,6 +107,9 @@ static void fill_flush(struct import *im, struct world_task *t, const struct gro
 		       struct dvm_trace_record *r)
 {
 	struct world_mm *mm = mm_of(im, t, g);
+	bool gather = t->about.what == ABOUT_GATHER;
+	/* Also of a gather that found another one on the same mm (tlb_finish_mmu()). */
+	bool whole = gather && t->about.bits & GATHER_FULLMM;
 
 	r->kind = DVM_TRACE_FLUSH;
 	r->task = world_task_id(&im->world, t);
@@ -109,7 +121,7 @@ static void fill_flush(struct import *im, struct world_task *t, const struct gro
 	if (g->scope == TLBI_ALL || g->scope == TLBI_VA_ALL_ASIDS) {
 		r->request = DVM_TRACE_REQ_ALL;
 		if (g->scope == TLBI_VA_ALL_ASIDS) {
-			fill_range(t, g, r);
+			fill_range(im, t, g, r);
 			r->request = DVM_TRACE_REQ_KERNEL;
 		}
 		return;
@@ -121,17 +133,17 @@ static void fill_flush(struct import *im, struct world_task *t, const struct gro
 	}
 	im->counts.user_mm += g->count;
 	r->mm = world_mm_id(&im->world, mm);
-	if (t->about.what == ABOUT_GATHER && t->about.bits & GATHER_FULLMM)
+	if (mm == t->exit_mm && (whole || g->asid_wide))
 		r->flags |= DVM_TRACE_F_FULLMM;
 	else if (mm != t->mm)
 		r->flags |= DVM_TRACE_F_FOREIGN;
-	if (t->about.what == ABOUT_GATHER && t->about.bits & GATHER_FREED_TABLES)
+	if (gather && t->about.bits & GATHER_FREED_TABLES)
 		r->flags |= DVM_TRACE_F_FREED_TABLES;
 	/* A range too long for single operations is flushed by ASID; what was asked for is the range. */
-	if (g->asid_wide && (t->about.what != ABOUT_GATHER || r->flags & DVM_TRACE_F_FULLMM))
+	if (g->asid_wide && (!gather || whole))
 		r->request = DVM_TRACE_REQ_ASID;
 	else
-		fill_range(t, g, r);
+		fill_range(im, t, g, r);
 }
 
 void import_group_close(struct import *im, unsigned cpu, bool synced)
@@ -158,8 +170,41 @@ void import_group_close(struct import *im, unsigned cpu, bool synced)
 		}
 		*r = filled;
 	}
+	t->splitting = false;
 	t->about = t->outer;
 	t->outer = (struct world_about){ 0 };
+}
+
+void import_group_hold(struct import *im, unsigned cpu)
+{
+	struct group *g = &im->cpus[cpu].group;
+
+	if (!g->open)
+		return;
+	if (im->nheld == HELD) {
+		import_group_close(im, cpu, false);
+		return;
+	}
+	im->held[im->nheld++] = *g;
+	g->open = false;
+}
+
+void import_group_resume(struct import *im, unsigned cpu, const struct world_task *task)
+{
+	for (unsigned i = 0; i < im->nheld; i++)
+		if (im->held[i].task == task) {
+			im->cpus[cpu].group = im->held[i];
+			im->held[i] = im->held[--im->nheld];
+			return;
+		}
+}
+
+/* Interrupt handlers have barriers of their own (gic_ipi_send_mask()). */
+static bool continues(const struct group *g, const struct event *e, const struct tlbi *op)
+{
+	bool twin = (g->operand ^ e->value) == KPTI_BIT;
+
+	return twin || ((g->asid | 1) == (op->asid | 1) && op->va == g->high);
 }
 
 void import_tlbi(struct import *im, const struct event *e)
@@ -177,10 +222,15 @@ void import_tlbi(struct import *im, const struct event *e)
 		im->counts.user += !op.dummy && user;
 		im->counts.kernel += !op.dummy && !user && op.scope != TLBI_NOT_MODELLED;
 	}
+	im->range |= op.range;
+	im->repeat |= op.dummy;
 	if (op.dummy || op.local || op.scope == TLBI_NOT_MODELLED || !t)
 		return;
-	if (g->open && g->scope != op.scope)
+	/* The kernel's half of the tables and the user's have ASIDs that differ in one bit. */
+	im->kpti |= g->open && user && (g->operand ^ e->value) == KPTI_BIT;
+	if (g->open && (g->scope != op.scope || (g->fenced && !continues(g, e, &op))))
 		import_group_close(im, e->cpu, false);
+	g->fenced = false;
 	if (!g->open) {
 		*g = (struct group){ .open = true, .leaf = op.leaf, .scope = op.scope, .task = t,
 				     .asid = op.asid, .level = op.level, .low = UINT64_MAX };
@@ -188,6 +238,7 @@ void import_tlbi(struct import *im, const struct event *e)
 		g->at = world_last(&im->world);
 	}
 	g->count++;
+	g->operand = e->value;
 	g->asid_wide = op.scope == TLBI_ASID;
 	g->leaf &= op.leaf;
 	if (op.level != g->level)
@@ -200,8 +251,16 @@ void import_tlbi(struct import *im, const struct event *e)
 
 void import_dsb(struct import *im, const struct event *e)
 {
-	if (e->word == DSB_ISH || e->word == DSB_ISHST)
-		import_group_close(im, e->cpu, e->word == DSB_ISH);
-}
+	struct world_task *t = import_current(im, e->cpu);
 
-/* ---- tasks, mms, CPUs ---- */
+	if (e->word != DSB_ISH && e->word != DSB_ISHST)
+		return;
+	if (e->word == DSB_ISH || (t && (t->about.what == ABOUT_YOUNG || t->about.what == ABOUT_BATCH)))
+		import_group_close(im, e->cpu, e->word == DSB_ISH);
+	else
+		im->cpus[e->cpu].group.fenced = true;
+	if (e->word == DSB_ISH && t && t->flushing_dirty) {
+		t->flushing_dirty = false;
+		import_batch_flush(im, e->cpu);
+	}
+}

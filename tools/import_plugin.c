@@ -23,15 +23,20 @@ static const struct {
 	{ "handle_mm_fault", HOOK_FAULT }, { "ptep_clear_flush", HOOK_CLEAR_FLUSH },
 	{ "__ptep_set_access_flags", HOOK_ACCESS }, { "pmdp_invalidate", HOOK_PMD },
 	{ "contpte_convert", HOOK_CONTPTE }, { "tlb_flush", HOOK_FLUSH },
-	{ "tlb_finish_mmu", HOOK_FINISH }, { "migrate_pages", HOOK_MIGRATE_PAGES },
-	{ "set_tlb_ubc_flush_pending", HOOK_BATCH_ADD },
+	{ "tlb_finish_mmu", HOOK_FINISH }, { "set_tlb_ubc_flush_pending", HOOK_BATCH_ADD },
 	{ "try_to_unmap_flush", HOOK_BATCH_FLUSH }, { "__arm64_sys_mmap", HOOK_MMAP },
 	{ "__arm64_sys_munmap", HOOK_MUNMAP }, { "__arm64_sys_mprotect", HOOK_MPROTECT },
 	{ "__arm64_sys_madvise", HOOK_MADVISE }, { "__arm64_sys_mremap", HOOK_MREMAP },
 	{ "__arm64_sys_brk", HOOK_BRK }, { "__arm64_sys_epoll_pwait", HOOK_EPOLL },
+	{ "__arm64_sys_prctl", HOOK_WORK }, { "ptep_set_access_flags", HOOK_ACCESS },
+	{ "do_anonymous_page", HOOK_FAULT_ANON },
+	{ "do_huge_pmd_anonymous_page", HOOK_FAULT_ANON }, { "do_swap_page", HOOK_FAULT_ANON },
+	{ "do_fault", HOOK_FAULT_FILE }, { "pmdp_collapse_flush", HOOK_COLLAPSE },
+	{ "__split_huge_pmd", HOOK_SPLIT }, { "folio_referenced_one", HOOK_YOUNG },
+	{ "try_to_unmap_flush_dirty", HOOK_BATCH_DIRTY },
+	{ "try_to_unmap_one", HOOK_UNMAP_ONE }, { "try_to_migrate_one", HOOK_MIGRATE_ONE },
+	{ "page_vma_mkclean_one", HOOK_CLEAN_ONE }, { "change_prot_numa", HOOK_NUMA },
 };
-
-static const char *const mark_names[MARKS] = { "forks", "munmaps", "redis_batches" };
 
 /* ---- the stream ---- */
 
@@ -60,8 +65,10 @@ static int read_hooks(struct import *im, struct dvm_error *err)
 		return fail(err, errno == ENOENT ? DVM_ENOENT : DVM_EIO, name, UINT64_MAX, "%s",
 			    strerror(errno));
 	while (im->nhooks < HOOKS && fgets(line, sizeof(line), f)) {
-		int args = 0, used = 0;
+		int args = 0, used = 0, minor;
 
+		if (sscanf(line, "kernel 6.%d", &minor) == 1)
+			im->old_gather = minor < 2;
 		if (sscanf(line, "%*x %63s %d%n", word, &args, &used) < 2 || args < 0 || args > 5)
 			continue;
 		for (const char *p = line + used; (p = strchr(p, '+')); p++)
@@ -92,8 +99,10 @@ static void take_piece(struct import *im, const struct event *e)
 {
 	uint32_t number = e->word >> 8;
 
-	if (number >= im->nhooks)
+	if (number >= im->nhooks) {
+		im->counts.unknown++;
 		return;
+	}
 	if (e->arg < 4)
 		im->args[e->arg] = e->value;
 	else if (e->arg >= 16 && e->arg < 20)
@@ -103,6 +112,21 @@ static void take_piece(struct import *im, const struct event *e)
 	im->got = 0;
 	import_hook(im, e->cpu, im->hooks[number].hook);
 	memset(im->memory, 0, sizeof(im->memory));
+}
+
+/* arg: 0 a read, 1 a write, 2 a fetch; the page is what a TLB knows */
+static void take_access(struct import *im, const struct event *e)
+{
+	uint64_t access = e->value & ~(PAGE - 1);
+
+	if (e->value & ~DVM_TRACE_ACCESS_VA || e->arg > 2) {
+		im->counts.unknown++;
+		return;
+	}
+	if (e->arg)
+		access |= e->arg == 1 ? DVM_TRACE_ACCESS_WRITE : DVM_TRACE_ACCESS_FETCH;
+	im->counts.accesses += im->world.active;
+	world_access(&im->world, e->cpu, access);
 }
 
 static const char *take_event(struct import *im, const unsigned char *p)
@@ -130,6 +154,10 @@ static const char *take_event(struct import *im, const unsigned char *p)
 		import_msr(im, &e);
 	else if (e.kind == HOOK)
 		take_piece(im, &e);
+	else if (e.kind == ACCESS)
+		take_access(im, &e);
+	else
+		im->counts.unknown++;
 	return NULL;
 }
 
@@ -206,17 +234,17 @@ static void put_counts(FILE *f, const struct counts *c, const char *begin, const
 		" (%.2f %%); %" PRIu64 " requests whose ASID and hook name different mms%s%s", begin,
 		c->user_mm, share(c->user_mm, c->user), c->user_cause,
 		share(c->user_cause, c->user), c->disagree, end, sep);
-	fprintf(f, "%s%" PRIu64 " flush requests%s", begin, c->requests, end);
+	fprintf(f, "%s%" PRIu64 " flush requests, %" PRIu64 " accesses, %" PRIu64
+		" records of unknown kind (passed over)%s", begin, c->requests, c->accesses,
+		c->unknown, end);
 }
 
 static const char fixed_keys[] =
-"\"page_bytes\":4096,\"va_bits\":48,"
-"\"features\":{\"tlbi_range\":true,\"kpti\":false,\"cnp\":true,\"repeat_tlbi\":true},"
 "\"clock\":\"virtual time of the emulator: 8 ns per instruction, shared by all CPUs, of which one "
 "runs at a time; information only\","
 "\"recorded\":[\"every TLBI with its operand, every DSB\",\"task switches, wake-ups with waker, "
 "births and ends of tasks and mms, exec\",\"operations: fault, fork, exec, exit, mmap, munmap, "
-"mprotect, madvise, mremap, brk\",\"per CPU, instructions executed; those of the flush sequences "
+"mprotect, madvise, mremap, brk; of a flush: reclaim, migration, NUMA balancing, huge pages\",\"per CPU, instructions executed; those of the flush sequences "
 "are part of RUN\"],"
 "\"not_recorded\":["
 "{\"what\":\"true compute time\",\"filled\":\"RUN holds instruction counts (exact to one translated "
@@ -230,10 +258,14 @@ static const char fixed_keys[] =
 "instructions count for the task it interrupts\"},"
 "{\"what\":\"ends of faults taken by the kernel itself\",\"filled\":\"OP_END at the next event, "
 "flagged inferred\"},"
-"{\"what\":\"kinds of faults that flush nothing\",\"filled\":\"operation fault\"},"
-"{\"what\":\"memory accesses\",\"filled\":\"none\"},"
+"{\"what\":\"kinds of faults that neither flush nor map a page\",\"filled\":\"operation fault\"},"
 "{\"what\":\"true concurrency\",\"filled\":\"one CPU runs at a time under -icount; the records of "
-"one CPU are exact, their order against those of others is that of the emulator\"}],";
+"one CPU are exact, their order against those of others is that of the emulator\"},";
+
+static const char *yes_no(bool yes)
+{
+	return yes ? "true" : "false";
+}
 
 static bool wanted(const struct import *im, unsigned mark)
 {
@@ -242,7 +274,7 @@ static bool wanted(const struct import *im, unsigned mark)
 	if (!list || !*list)
 		return true;
 	for (; *list; list++)
-		if (!strcmp(*list, mark_names[mark]))
+		if (!strcmp(*list, im->mark_names[mark]))
 			return true;
 	return false;
 }
@@ -259,10 +291,10 @@ static void select_marks(struct import *im, FILE *f)
 		if (w->records[i].kind == DVM_TRACE_MARK)
 			occurs[w->records[i].id] = true;
 	fputs("\"marks\":[", f);
-	for (unsigned i = 0; i < MARKS; i++) {
+	for (unsigned i = 0; i < im->nmarks; i++) {
 		number[i] = n;
 		if (occurs[i] && wanted(im, i))
-			fprintf(f, "%s\"%s\"", n++ ? "," : "", mark_names[i]);
+			fprintf(f, "%s\"%s\"", n++ ? "," : "", im->mark_names[i]);
 		else
 			number[i] = MARKS;
 	}
@@ -295,7 +327,13 @@ static char *make_header(struct import *im)
 	put_key(f, "command", im->opt->command);
 	put_key(f, "window", im->opt->window);
 	put_key(f, "recipe", im->opt->recipe);
+	fprintf(f, "\"page_bytes\":4096,\"va_bits\":48,\"features\":{\"tlbi_range\":%s,"
+		"\"kpti\":%s,\"cnp\":%s,\"repeat_tlbi\":%s},", yes_no(im->range),
+		yes_no(im->kpti), yes_no(im->cnp), yes_no(im->repeat));
 	fputs(fixed_keys, f);
+	fprintf(f, "{\"what\":\"memory accesses\",\"filled\":\"%s\"}],", im->world.naccesses ?
+		"only the first of each page after a switch of address spaces, a TLBI, or 63 other "
+		"pages with other low bits; rounded down to the page" : "none");
 	select_marks(im, f);
 	fputs("\"import\":[", f);
 	put_counts(f, &im->counts, "\"", "\"", ",");
@@ -317,6 +355,8 @@ static int make_trace(struct import *im, struct dvm_trace **trace, struct dvm_er
 		longjmp(*im->world.nomem, 1);
 	ret = dvm_trace_new(header, &t, err);
 	free(header);
+	if (!ret)
+		ret = dvm_trace_append_accesses(t, im->world.accesses, im->world.naccesses, err);
 	if (!ret)
 		ret = dvm_trace_append(t, im->world.initial, im->world.ninitial, err);
 	if (!ret)

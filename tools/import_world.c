@@ -92,6 +92,7 @@ void world_fini(struct world *w)
 	free(w->mm_at.values);
 	free(w->initial);
 	free(w->records);
+	free(w->accesses);
 }
 
 struct world_task *world_new_task(struct world *w, uint64_t address)
@@ -200,6 +201,24 @@ static struct dvm_trace_record *push(struct world *w, unsigned cpu, uint8_t kind
 	return r;
 }
 
+static void push_accesses(struct world *w, unsigned cpu)
+{
+	struct world_cpu *c = &w->cpus[cpu];
+	uint32_t task = world_task_id(w, c->current), mm = world_mm_id(w, c->current->mm);
+	struct dvm_trace_record *r;
+
+	grow(w, &w->accesses, &w->accesses_capacity, w->naccesses + c->npending,
+	     sizeof(*w->accesses));
+	memcpy(w->accesses + w->naccesses, c->pending, c->npending * sizeof(*w->accesses));
+	r = push(w, cpu, DVM_TRACE_ACCESS_RUN);
+	r->task = task;
+	r->mm = mm;
+	r->va = w->naccesses;
+	r->amount = c->npending;
+	w->naccesses += c->npending;
+	c->npending = 0;
+}
+
 struct dvm_trace_record *world_emit(struct world *w, unsigned cpu, uint8_t kind)
 {
 	struct world_cpu *c = &w->cpus[cpu];
@@ -214,7 +233,21 @@ struct dvm_trace_record *world_emit(struct world *w, unsigned cpu, uint8_t kind)
 		r->amount = insns;
 		r->flags = w->timed ? DVM_TRACE_F_TIME : 0;
 	}
+	if (c->npending && w->active)
+		push_accesses(w, cpu);
 	return push(w, cpu, kind);
+}
+
+void world_access(struct world *w, unsigned cpu, uint64_t access)
+{
+	struct world_cpu *c = &w->cpus[cpu];
+
+	if (!w->active || !c->current || c->current->idle || !c->current->mm ||
+	    c->current->mm->dead)
+		return;
+	c->pending[c->npending++] = access;
+	if (c->npending == WORLD_ACCESSES)
+		world_emit(w, cpu, 0);
 }
 
 size_t world_last(const struct world *w)

@@ -43,7 +43,9 @@ struct world_task {
 	struct world_mm *mm, *exit_mm;
 	uint32_t id, wake; /* wake: the wake-up its next switch-in waits for */
 	int cpu;	   /* it ran on last, or -1 */
-	bool born, idle, exiting, execing, migrating, batch, exit_ready, try_idle;
+	bool born, idle, exiting, execing, migrating, batch, exit_ready, try_idle, splitting;
+	bool flushing_dirty; /* a DSB that comes next completes its batch */
+	uint8_t purpose; /* the operation in which it takes pages from page tables, or 0 */
 	size_t try_at, wake_at, exit_at; /* records that may yet be made good, or not */
 	struct world_op ops[WORLD_OPS];
 	unsigned depth;
@@ -51,10 +53,14 @@ struct world_task {
 	struct world_about about, outer; /* outer: resumed when the inner one was flushed */
 };
 
+#define WORLD_ACCESSES 64 /* that are made one record */
+
 struct world_cpu {
 	struct world_task *current;
 	uint64_t insns, told;	 /* executed; of them, told in RUN records (or not to be) */
 	uint64_t idle_since;	 /* time up to which idle is explained */
+	uint64_t pending[WORLD_ACCESSES]; /* accesses since the last record */
+	unsigned npending;
 };
 
 struct world {
@@ -70,6 +76,8 @@ struct world {
 	uint32_t task_ids, mm_ids, wake_ids;
 	struct dvm_trace_record *initial, *records, scratch;
 	size_t ninitial, initial_capacity, nrecords, capacity;
+	uint64_t *accesses;
+	size_t naccesses, accesses_capacity;
 	jmp_buf *nomem;
 };
 
@@ -95,6 +103,9 @@ void world_op_begin(struct world *w, unsigned cpu, uint8_t op, struct world_mm *
 void world_op_end(struct world *w, unsigned cpu, unsigned flags);
 /* The innermost operation of @t that is not a fault; DVM_TRACE_OP_NONE when there is none. */
 uint8_t world_op(const struct world_task *t);
+
+/* @access as struct dvm_trace has it; of the task that runs there, if it has an mm */
+void world_access(struct world *w, unsigned cpu, uint64_t access);
 
 void world_try_wake(struct world *w, unsigned cpu, struct world_task *t);
 void world_woken(struct world *w, struct world_task *t);

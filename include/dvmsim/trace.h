@@ -170,6 +170,7 @@ enum dvm_trace_op {
 	DVM_TRACE_OP_KERNEL_MAP,     /* vmalloc, fixmap, module mappings */
 	DVM_TRACE_OP_ROLLOVER,	     /* ASID rollover */
 	DVM_TRACE_OP_OTHER,
+	DVM_TRACE_OP_NUMA_HINT,	     /* NUMA balancing takes access away, to see who uses a page */
 	DVM_TRACE_OPS
 };
 

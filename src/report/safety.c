@@ -76,7 +76,7 @@ static void put_verdicts(struct dvmi_buf *out, const struct verdicts *v)
 	}
 }
 
-void dvmi_report_safety_of(struct dvmi_buf *out, const struct dvm_strategy *s)
+static void put_strategy(struct dvmi_buf *out, const struct dvm_strategy *s)
 {
 	struct verdicts v[READINGS];
 
@@ -134,16 +134,11 @@ int dvmi_report_safety_json(struct dvmi_jw *w, const struct dvm_study *s)
 	return ret;
 }
 
-void dvmi_report_safety_begin(struct dvmi_buf *out)
+void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
 {
 	dvmi_buf_puts(out, "Checker ('dvmsim check', docs/checker-scenarios.md); DSB ST is read as in"
 			   " Arm's cat model and as\nin the instruction's prose, which are named"
 			   " where they differ:\n");
-}
-
-void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
-{
-	dvmi_report_safety_begin(out);
 	for (size_t i = 0; i < s->nstrategies && !out->failed; i++)
-		dvmi_report_safety_of(out, s->strategies[i]);
+		put_strategy(out, s->strategies[i]);
 }

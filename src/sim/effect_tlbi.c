@@ -43,9 +43,31 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 		dvmi_workset_flush_local(s->workset, c->id, h->mm, pages);
 }
 
+/*
+ * The exact TLBs hold last-level pages only: a trace's accesses do not say how their pages are mapped.
+ * So an operation on a block (stride and level hint of a table entry above the last level) takes
+ * away the pages of the block, as it does from a TLB that holds a block in pieces.
+ */
+static struct dvmi_tlbi_op on_pages(const struct dvm_sim *s, const struct dvmi_hook_run *h,
+				    const struct dvmi_tlbi_op *op)
+{
+	unsigned page = s->rules.page_shift, stride = h->request.stride_shift;
+	unsigned up = stride > page ? (stride - page) / (page - 3) : 0;
+	struct dvmi_tlbi_op pages = *op;
+
+	if (!up || up > 3)
+		return pages;
+	if (op->form == DVMI_FORM_VA)
+		pages.pages = UINT64_C(1) << (stride - page);
+	if (op->level == 3 - up)
+		pages.level = 3;
+	return pages;
+}
+
 static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		 const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next)
 {
+	const struct dvmi_tlbi_op pages = on_pages(s, h, op);
 	uint64_t tag = 0;
 	int ret = 0;
 
@@ -53,7 +75,8 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		broadcast = true;
 	if (broadcast) {
 		if (s->tlbs)
-			ret = dvmi_tlbs_tag(s->tlbs, h->mm, (uint16_t)h->frame.asid, op, &tag);
+			ret = dvmi_tlbs_tag(s->tlbs, h->mm, (uint16_t)h->frame.asid, &pages,
+					    &tag);
 		if (!ret)
 			ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, tag, next);
 		if (ret == DVMI_FABRIC_BLOCKED) {
@@ -67,8 +90,8 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 	} else {
 		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
 		if (s->tlbs)
-			ret = dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid, op,
-					      now, s->stats.elapsed_ps);
+			ret = dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid,
+					      &pages, now, s->stats.elapsed_ps);
 		if (ret == -DVM_ENOMEM)
 			return ret;
 		if (ret)

@@ -60,6 +60,7 @@ static const char *const ops[DVM_TRACE_OPS] = {
 	[DVM_TRACE_OP_KERNEL_MAP] = "kernel-map",
 	[DVM_TRACE_OP_ROLLOVER] = "rollover",
 	[DVM_TRACE_OP_OTHER] = "other",
+	[DVM_TRACE_OP_NUMA_HINT] = "numa-hint",
 };
 
 static const char *const flags[] = {

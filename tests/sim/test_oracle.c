@@ -171,6 +171,40 @@ START_TEST(exact_tlbs_judge_single_translations)
 }
 END_TEST
 
+/* A huge page's one operation, at its level, takes away all of it; with a wrong hint, nothing. */
+START_TEST(exact_tlbs_take_blocks_away_whole)
+{
+	static const struct { const char *strategy; int ret; } cases[] = {
+		{ BROADCAST, 0 }, { LOCAL, 0 }, { NOTHING, -DVM_EUNSAFE },
+		{ "strategy t\non flush:\n dsb nshst\n asid\n tlbi local badttl\n dsb nsh\n ret\n",
+		  -DVM_EUNSAFE },
+	};
+	const uint64_t accesses[] = { 0x10003000, 0x10003000 };
+	struct dvm_trace_record t[] = {
+		MM(1), TASK(1), ON(0, 1),
+		{ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1, .va = 0, .amount = 1 },
+		{ .kind = DVM_TRACE_FLUSH, .task = 1, .mm = 1, .op = DVM_TRACE_OP_THP_SPLIT,
+		  .request = DVM_TRACE_REQ_RANGE, .va = 0x10000000, .amount = 512,
+		  .stride_shift = 21, .level = 2 },
+		{ .kind = DVM_TRACE_ACCESS_RUN, .task = 1, .mm = 1, .va = 1, .amount = 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct run r;
+
+		run_init(&r);
+		run_set(&r, "feature.ttl", 1);
+		run_strategy(&r, cases[i].strategy);
+		run_trace(&r, 1, t, 3);
+		ck_assert_int_eq(dvm_trace_append_accesses(r.trace, accesses, 2, &r.err), 0);
+		ck_assert_int_eq(dvm_trace_append(r.trace, t + 3, 3, &r.err), 0);
+		run_go(&r, 1, 1);
+		ck_assert_msg(r.ret == cases[i].ret, "case %d: %d", (int)i, r.ret);
+		run_fini(&r);
+	}
+}
+END_TEST
+
 /* A hint one level off removes nothing where the part has FEAT_TTL (commit c2ff4764e03e's table). */
 START_TEST(exact_tlbs_catch_a_wrong_level_hint)
 {
@@ -278,6 +312,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, context_switch_completes_a_deferred_flush);
 	tcase_add_loop_test(tc, batch_is_judged_when_it_is_flushed, 0, 2);
 	tcase_add_test(tc, exact_tlbs_judge_single_translations);
+	tcase_add_test(tc, exact_tlbs_take_blocks_away_whole);
 	tcase_add_test(tc, exact_tlbs_catch_a_wrong_level_hint);
 	tcase_add_loop_test(tc, shipped_strategy_runs_every_workload_to_its_end, 0, COUNT(passing));
 	tcase_add_loop_test(tc, flushing_nothing_or_not_waiting_is_caught_on_every_workload, 0,

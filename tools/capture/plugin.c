@@ -4,11 +4,18 @@
  * "-accel tcg,thread=single -icount shift=3,sleep=off": the stream of TLB maintenance, translation
  * table switches and chosen kernel functions that 'dvmsim trace import --from plugin' reads.
  *
- *	-plugin ./plugin.so,out=FILE,hooks=FILE
+ *	-plugin ./plugin.so,out=FILE,hooks=FILE[,accesses=on]
  *
  * A record has 40 bytes, little endian: u64 virtual time (ns), u64 instructions this CPU has
  * executed, u64 pc, u64 value, u16 kind, u8 cpu, u8 argument number, u32 instruction word or
  * (hook number << 8 | argument number).
+ *
+ * With accesses=on, accesses of user addresses between the first two marks (sethostname calls) are
+ * recorded too, by user and kernel: value = address, argument 0 read, 1 write, 2 fetch, and in place
+ * of the instruction word the page frame (0 for a fetch: QEMU does not say). A filter drops those of
+ * a page that the same CPU accessed shortly before: FILTER pages by their low bits, a read being
+ * covered by a write. A write to TTBR0 or TTBR1 clears the CPU's filter, a TLBI that of every CPU it
+ * is for: whatever could miss in a TLB because of them is in the stream.
  *
  * Which CPU: with thread=single QEMU compiles the index of the vCPU that translated a block into the
  * call of a plugin's callback, so the index passed is not that of the vCPU executing it. The kernel
@@ -49,6 +56,16 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *, void *, size_t);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
+typedef uint32_t qemu_plugin_meminfo_t;
+struct qemu_plugin_hwaddr;
+enum { MEM_RW = 3 };
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *,
+				      void (*)(unsigned, qemu_plugin_meminfo_t, uint64_t, void *),
+				      int, int, void *);
+_Bool qemu_plugin_mem_is_store(qemu_plugin_meminfo_t);
+struct qemu_plugin_hwaddr *qemu_plugin_get_hwaddr(qemu_plugin_meminfo_t, uint64_t);
+_Bool qemu_plugin_hwaddr_is_io(const struct qemu_plugin_hwaddr *);
+uint64_t qemu_plugin_hwaddr_phys_addr(const struct qemu_plugin_hwaddr *);
 GArray *qemu_plugin_get_registers(void);
 int qemu_plugin_read_register(struct qemu_plugin_register *, GByteArray *);
 _Bool qemu_plugin_read_memory_vaddr(uint64_t, GByteArray *, size_t);
@@ -56,7 +73,9 @@ _Bool qemu_plugin_read_memory_vaddr(uint64_t, GByteArray *, size_t);
 EXPORT int qemu_plugin_version = 4;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv);
 
-enum { TLBI = 1, DSB, MSR = 5, HOOK };
+enum { TLBI = 1, DSB, MSR = 5, HOOK, ACCESS };
+enum { READ, WRITE, FETCH };
+enum { FILTER = 64, PAGE_SHIFT = 12 };
 enum { CPUS = 64, HOOKS = 256, DEREFS = 4, COUNTER_PERIOD_NS = 16, INSN_NS = 8 };
 /* Instructions between two looks at who is executing. */
 #define LOOK_INTERVAL 64
@@ -88,6 +107,11 @@ static uint64_t total, looked, counted, counter_ns, last_ns;
 static int counter_reg = -1;
 static uint64_t counter_pc; /* of the MRS that reads the counter */
 
+/* Page number + 1 of recent accesses, and whether it was written; fetches have a filter of their own. */
+static struct { uint64_t data[FILTER], fetch[FILTER]; uint8_t written[FILTER]; } filters[CPUS];
+static int accesses, marks;
+static int mark_hook = -1;
+
 static uint64_t read_register(struct qemu_plugin_register *reg)
 {
 	uint64_t v = 0;
@@ -110,7 +134,7 @@ static void look(void)
 	looked = total;
 	while (i < ncpus && offsets[i] != offset)
 		i++;
-	if (i == ncpus && ncpus < CPUS && offset >> 40 == 0xffff80)
+	if (i == ncpus && ncpus < CPUS && offset >> 52 == 0xfff)
 		offsets[ncpus++] = offset;
 	cpu = i < ncpus ? i : 0;
 }
@@ -138,12 +162,67 @@ struct site {
 	int kind, hook;
 };
 
+static int recording_accesses(void)
+{
+	return accesses && marks == 1;
+}
+
+static void clear_filter(int which)
+{
+	memset(&filters[which], 0, sizeof(filters[which]));
+}
+
+static void clear_filters(const struct site *s)
+{
+	unsigned crm = s->word >> 8 & 15;
+
+	if (s->kind == MSR || (s->kind == TLBI && crm >= 6)) {
+		clear_filter(cpu);
+	} else if (s->kind == TLBI) {
+		for (int i = 0; i < CPUS; i++)
+			clear_filter(i);
+	}
+}
+
+static void on_access(unsigned index, qemu_plugin_meminfo_t info, uint64_t address, void *arg)
+{
+	uint64_t page = address >> PAGE_SHIFT;
+	int write, slot = (int)(page % FILTER);
+	struct qemu_plugin_hwaddr *hw;
+
+	(void)index;
+	if (!recording_accesses() || address >> 48)
+		return;
+	write = qemu_plugin_mem_is_store(info);
+	if (filters[cpu].data[slot] == page + 1 && filters[cpu].written[slot] >= write)
+		return;
+	filters[cpu].data[slot] = page + 1;
+	filters[cpu].written[slot] = (uint8_t)write;
+	hw = qemu_plugin_get_hwaddr(info, address);
+	if (hw && qemu_plugin_hwaddr_is_io(hw))
+		hw = NULL;
+	put(ACCESS, ((const struct site *)arg)->pc, address, write ? WRITE : READ,
+	    hw ? (uint32_t)(qemu_plugin_hwaddr_phys_addr(hw) >> PAGE_SHIFT) : 0);
+}
+
+static void fetched(uint64_t pc)
+{
+	uint64_t page = pc >> PAGE_SHIFT;
+
+	if (pc >> 48 || filters[cpu].fetch[page % FILTER] == page + 1)
+		return;
+	filters[cpu].fetch[page % FILTER] = page + 1;
+	put(ACCESS, pc, pc, FETCH, 0);
+}
+
 static void on_insn(unsigned index, void *arg)
 {
 	const struct site *s = arg;
 
 	(void)index;
 	look();
+	if (accesses)
+		clear_filters(s);
 	put(s->kind, s->pc, (s->word & 31) == 31 || s->kind == DSB ? 0 : read_register(x[s->word & 31]),
 	    0, s->word);
 }
@@ -156,6 +235,7 @@ static void on_hook(unsigned index, void *arg)
 
 	(void)index;
 	look();
+	marks += s->hook == mark_hook;
 	for (int i = 0; i < h->args; i++)
 		put(HOOK, s->pc, read_register(x[i]), i, id | (uint32_t)i);
 	for (int i = 0; i < h->derefs; i++) {
@@ -165,10 +245,9 @@ static void on_hook(unsigned index, void *arg)
 			memcpy(&v, bytes->data, 8);
 		put(HOOK, s->pc, v, 16 + i, id | (uint32_t)(16 + i));
 	}
-	if (!h->args)
+	if (!h->args && !h->derefs)
 		put(HOOK, s->pc, 0, 255, id | 255);
 }
-
 
 /*
  * The counter's value stands in its register when the next block begins, if that is the instruction
@@ -189,8 +268,10 @@ static void on_block(unsigned index, void *arg)
 	const struct site *s = arg;
 
 	(void)index;
-	if (total - looked >= LOOK_INTERVAL)
+	if (total - looked >= LOOK_INTERVAL || recording_accesses())
 		look();
+	if (recording_accesses())
+		fetched(s->pc);
 	if (counter_reg >= 0 && s->pc != counter_pc) {
 		if (s->pc == counter_pc + 4) {
 			counter_ns = read_register(x[counter_reg]) * COUNTER_PERIOD_NS;
@@ -249,6 +330,9 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (kind)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_insn, CB_R_REGS,
 							       new_site(pc, word, kind, 0));
+		if (accesses)
+			qemu_plugin_register_vcpu_mem_cb(insn, on_access, CB_NO_REGS, MEM_RW,
+							 new_site(pc, word, 0, 0));
 		/* MRS Xt, CNTVCT_EL0 and CNTVCTSS_EL0 end their block under -icount. */
 		if (((word & ~31u) == 0xd53be040 || (word & ~31u) == 0xd53be0c0) &&
 		    (word & 31) != 31 && i == n - 1)
@@ -297,6 +381,8 @@ static int read_hooks(const char *name)
 		if (sscanf(p, "%lx %63s %d%n", &address, h->name, &h->args, &used) < 3)
 			continue;
 		h->address = address;
+		if (!strcmp(h->name, "__arm64_sys_sethostname"))
+			mark_hook = nhooks;
 		for (p += used; h->derefs < DEREFS &&
 		     sscanf(p, " %d+%u%n", &reg, &offset, &more) == 2; p += more) {
 			h->deref[h->derefs].reg = reg;
@@ -313,6 +399,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int
 	for (int i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			out = fopen(argv[i] + 4, "wb");
+		else if (!strcmp(argv[i], "accesses=on"))
+			accesses = 1;
 		else if (!strncmp(argv[i], "hooks=", 6) && read_hooks(argv[i] + 6))
 			return -1;
 	}
