@@ -447,8 +447,8 @@ const struct cli_command cmd_trace_import = {
 	.summary = "Make a trace from a capture or from text",
 	.details = "Reads INPUT, writes a binary trace and prints on standard error what became of the "
 		   "TLBIs. The exit status is 1 when the result is not valid.\n\nA damaged trace.dat is "
-		   "used up to the damage, with exit status 3. docs/capture.md takes you from your own arm64 server to a "
-		   "comparison, and specifies the words of --from accesses.\n\nHow the traces that "
+		   "used up to the damage, with exit status 3. docs/capture.md takes you from your own "
+		   "arm64 server to a comparison, and specifies the words of --from accesses.\n\nHow the traces that "
 		   "ship were captured and imported is in traces/README.md; "
 		   "tools/capture/recapture does both again.",
 	.examples = "  dvmsim trace cat -o a.txt traces/redis.dvt\n"

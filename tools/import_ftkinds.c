@@ -88,10 +88,10 @@ static const struct {
 	{ "pmdp_huge_clear_flush", DVM_TRACE_OP_THP_SPLIT, false, false, 2, false },
 	{ "pmdp_collapse_flush", DVM_TRACE_OP_THP_COLLAPSE, false, false, 4, false },
 	{ "contpte", DVM_TRACE_OP_CONTPTE, false, true, 3, false },
-	{ "move_page_tables", DVM_TRACE_OP_MREMAP, false, false, 4, false },
 };
 
-int ft_error(struct dvm_error *err, int code, const char *where, uint64_t record, const char *fmt, ...)
+int ft_error(struct dvm_error *err, int code, const char *where, uint64_t record, const char *fmt,
+	     ...)
 {
 	va_list ap;
 

@@ -5,12 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLONE_VM 0x100u
 #define FAULT_FLAG_USER 0x40u /* include/linux/mm_types.h */
-#define KEY(pid) (((uint64_t)(uint32_t)(pid) + 1) << 4)
-#define IDLE_KEY(cpu) ((UINT64_C(1) << 40 | (cpu)) << 4)
-#define SHAPE_MM (UINT64_C(1) << 56)
-#define NEW_MMS 256 /* that are between mm_init() and the birth of their task at a time */
 
 /* ---- the first pass: what existed when the trace began ---- */
 
@@ -21,7 +16,7 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static struct ft_task *learned(const struct ft *ft, int32_t pid)
+struct ft_task *ft_learned(const struct ft *ft, int32_t pid)
 {
 	struct ft_task key = { .pid = pid };
 
@@ -52,7 +47,7 @@ static void collect_pids(struct ft *ft)
 
 static void learn_mm(struct ft *ft, int32_t pid, uint64_t mm)
 {
-	struct ft_task *t = learned(ft, pid);
+	struct ft_task *t = ft_learned(ft, pid);
 
 	if (!t || t->born || t->known)
 		return;
@@ -63,7 +58,7 @@ static void learn_mm(struct ft *ft, int32_t pid, uint64_t mm)
 static void learn(struct ft *ft, const struct ft_event *e)
 {
 	int32_t *next_pid = &ft->cpus[e->cpu].next_pid;
-	struct ft_task *t = learned(ft, e->pid);
+	struct ft_task *t = ft_learned(ft, e->pid);
 
 	if (t && t->tgid < 0)
 		t->tgid = e->tgid;
@@ -85,7 +80,7 @@ static void learn(struct ft *ft, const struct ft_event *e)
 		break;
 	case FT_NEWTASK:
 	case FT_NEW_TASK:
-		t = learned(ft, (int32_t)e->v[0]);
+		t = ft_learned(ft, (int32_t)e->v[0]);
 		if (t)
 			t->born = true;
 		break;
@@ -109,309 +104,6 @@ static void learn(struct ft *ft, const struct ft_event *e)
 	}
 }
 
-/* ---- tasks and mms ---- */
-
-struct world_mm *ft_mm(struct ft *ft, uint64_t address)
-{
-	struct world_mm *mm = address ? world_mm(&ft->world, address) : NULL;
-
-	if (!address || (mm && !mm->dead))
-		return mm;
-	mm = world_new_mm(&ft->world, address);
-	mm->born = false;
-	return mm;
-}
-
-struct world_mm *ft_nameless_mm(struct ft *ft)
-{
-	return ft_mm(ft, SHAPE_MM | ++ft->last_mm << 4 | 8);
-}
-
-static struct world_task *task_of(struct ft *ft, int32_t pid, unsigned cpu)
-{
-	uint64_t key = pid > 0 ? KEY(pid) : IDLE_KEY(cpu), address = 0;
-	const struct ft_task *known = learned(ft, pid);
-	size_t before = ft->world.ntasks;
-	struct world_task *t = world_task(&ft->world, key);
-
-	if (ft->world.ntasks == before)
-		return t;
-	t->born = false;
-	t->idle = pid <= 0;
-	if (known && pid > 0)
-		address = !ft->shape ? known->mm : !known->user ? 0 :
-			SHAPE_MM | (uint32_t)(known->tgid > 0 ? known->tgid : pid) << 4;
-	t->mm = ft_mm(ft, address);
-	return t;
-}
-
-static struct world_task *current(struct ft *ft, unsigned cpu)
-{
-	return ft->world.cpus[cpu].current;
-}
-
-/* ---- operations ---- */
-
-static bool is_fault(uint8_t op)
-{
-	return op >= DVM_TRACE_OP_FAULT && op <= DVM_TRACE_OP_FAULT_SPURIOUS;
-}
-
-/* Faults do not tell their ends: the next operation of the task ends them. */
-static void end_faults(struct ft *ft, unsigned cpu)
-{
-	struct world_task *t = current(ft, cpu);
-
-	while (t && t->depth && is_fault(t->ops[t->depth - 1].op))
-		world_op_end(&ft->world, cpu, DVM_TRACE_F_INFERRED);
-}
-
-static void end_all(struct ft *ft, unsigned cpu)
-{
-	struct world_task *t = current(ft, cpu);
-
-	while (t && t->depth)
-		world_op_end(&ft->world, cpu, DVM_TRACE_F_INFERRED);
-}
-
-/* Ends @op and what began within it, when it is open. */
-static void end_op(struct ft *ft, unsigned cpu, uint8_t op)
-{
-	struct world_task *t = current(ft, cpu);
-	unsigned open = 0;
-
-	for (unsigned i = 0; t && i < t->depth; i++)
-		if (t->ops[i].op == op)
-			open = i + 1;
-	while (open && t->depth >= open)
-		world_op_end(&ft->world, cpu, t->depth > open ? DVM_TRACE_F_INFERRED : 0);
-}
-
-uint8_t ft_know_fault(struct ft *ft, struct world_task *t, uint8_t op)
-{
-	struct world_op *last = t->depth ? &t->ops[t->depth - 1] : NULL;
-
-	if (last && last->op == DVM_TRACE_OP_FAULT && last->begin != NONE) {
-		last->op = op;
-		ft->world.records[last->begin].op = op;
-	}
-	return op;
-}
-
-static void mark(struct ft *ft, unsigned cpu, uint32_t which)
-{
-	uint32_t task = world_task_id(&ft->world, current(ft, cpu));
-	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_MARK);
-
-	r->task = task;
-	r->id = which;
-	r->amount = 1;
-}
-
-static void begin_fault(struct ft *ft, unsigned cpu, struct world_mm *mm, uint64_t va, bool user)
-{
-	if (user)
-		end_all(ft, cpu);
-	else
-		end_faults(ft, cpu);
-	world_op_begin(&ft->world, cpu, DVM_TRACE_OP_FAULT, mm, va & ~(ft->page - 1), ft->page);
-}
-
-static void begin_call(struct ft *ft, const struct ft_event *e)
-{
-	struct world_task *t = current(ft, e->cpu);
-
-	end_all(ft, e->cpu);
-	world_op_begin(&ft->world, e->cpu, e->kind->op, t ? t->mm : NULL, e->v[0], e->v[1]);
-}
-
-/* ---- births and ends ---- */
-
-static struct world_mm *new_mm(struct ft *ft, unsigned cpu, uint64_t address, struct world_mm *parent)
-{
-	struct world_mm *mm = world_new_mm(&ft->world, address);
-	uint32_t id = world_mm_id(&ft->world, mm), from = world_mm_id(&ft->world, parent);
-	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_MM_NEW);
-
-	r->mm = id;
-	r->id = from;
-	return mm;
-}
-
-/* mm_init(mm, task): of a task that is being made (its mm is 0 then), or for an exec. */
-static void on_mm_init(struct ft *ft, const struct ft_event *e)
-{
-	struct world_task *t = current(ft, e->cpu);
-	bool fork = t && t->mm && !t->execing && !(e->has & 2 && e->v[1]);
-	struct world_mm *mm;
-
-	if (!e->v[0])
-		return;
-	if (fork && e->has & 2)
-		world_op_begin(&ft->world, e->cpu, DVM_TRACE_OP_FORK, t->mm, 0, 0);
-	mm = new_mm(ft, e->cpu, e->v[0], fork ? t->mm : NULL);
-	mm->unborn = fork;
-	mm->owner = t ? t->address : 0;
-}
-
-static struct world_mm *unborn_of(struct ft *ft, const struct world_task *parent)
-{
-	const struct world *w = &ft->world;
-
-	for (size_t i = w->nmms; i-- > 0 && w->nmms - i <= NEW_MMS;)
-		if (w->mms[i]->unborn && parent && w->mms[i]->owner == parent->address) {
-			w->mms[i]->unborn = false;
-			return w->mms[i];
-		}
-	return NULL;
-}
-
-/* The probe on the fork's flush may not have been taken; dup_mmap() always does it. */
-static void fill_fork_flush(struct ft *ft, unsigned cpu, struct world_task *parent)
-{
-	struct dvm_trace_record *r;
-	uint32_t task, mm;
-
-	if (!ft->lacks || !strstr(ft->lacks, "/aside1is_dup_mm"))
-		return;
-	task = world_task_id(&ft->world, parent);
-	mm = world_mm_id(&ft->world, parent->mm);
-	r = world_emit(&ft->world, cpu, DVM_TRACE_FLUSH);
-	r->task = task;
-	r->mm = mm;
-	r->op = DVM_TRACE_OP_FORK;
-	r->request = DVM_TRACE_REQ_ASID;
-	r->level = DVM_TRACE_LEVEL_UNKNOWN;
-	r->flags = DVM_TRACE_F_INFERRED;
-	ft->counts.filled += ft->world.active;
-}
-
-static void emit_task(struct ft *ft, unsigned cpu, struct world_task *t, struct world_task *parent,
-		      bool fork)
-{
-	uint32_t from = world_task_id(&ft->world, parent), id = world_task_id(&ft->world, t);
-	uint32_t mm = world_mm_id(&ft->world, t->mm);
-	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_TASK_NEW);
-
-	r->task = id;
-	r->mm = mm;
-	r->id = from;
-	r->flags = !t->mm ? DVM_TRACE_F_KTHREAD : fork ? 0 : DVM_TRACE_F_THREAD;
-	world_try_wake(&ft->world, cpu, t);
-	world_woken(&ft->world, t);
-}
-
-static void on_new_task(struct ft *ft, unsigned cpu, int32_t pid, unsigned flags)
-{
-	struct world_task *parent = current(ft, cpu), *t;
-	struct world_mm *mm = parent ? parent->mm : NULL;
-	bool fork = !(flags & CLONE_VM) && mm;
-
-	if (pid <= 0)
-		return;
-	if (fork) {
-		struct world_mm *copy = unborn_of(ft, parent);
-
-		mm = copy ? copy : new_mm(ft, cpu, SHAPE_MM | ++ft->last_mm << 4 | 8, mm);
-		fill_fork_flush(ft, cpu, parent);
-	}
-	t = world_new_task(&ft->world, KEY(pid));
-	t->mm = mm && !mm->dead ? mm : NULL;
-	if (t->mm)
-		t->mm->users++;
-	emit_task(ft, cpu, t, parent, fork);
-	if (fork)
-		end_op(ft, cpu, DVM_TRACE_OP_FORK);
-}
-
-static void exec_to(struct ft *ft, unsigned cpu, struct world_mm *mm)
-{
-	struct world_task *t = current(ft, cpu);
-	uint32_t task = world_task_id(&ft->world, t), id = world_mm_id(&ft->world, mm);
-	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_EXEC);
-
-	t->mm = mm;
-	mm->users++;
-	t->execing = false;
-	r->task = task;
-	r->mm = id;
-}
-
-static void end_mm(struct ft *ft, unsigned cpu, struct world_mm *mm)
-{
-	uint32_t id, task = world_task_id(&ft->world, current(ft, cpu));
-	struct dvm_trace_record *r;
-
-	if (!mm || mm->dead)
-		return;
-	id = mm->id || mm->born ? world_mm_id(&ft->world, mm) : 0;
-	mm->dead = true;
-	if (!id)
-		return;
-	r = world_emit(&ft->world, cpu, DVM_TRACE_MM_EXIT);
-	r->mm = id;
-	r->task = task;
-}
-
-/* Without events that tell mms, an mm ends with the last task known to use it. */
-static void leave_shape_mm(struct ft *ft, unsigned cpu, struct world_mm *mm)
-{
-	if (!ft->shape || !mm || !mm->born || (mm->users && --mm->users))
-		return;
-	end_mm(ft, cpu, mm);
-}
-
-static void on_exec(struct ft *ft, const struct ft_event *e)
-{
-	struct world_task *t = current(ft, e->cpu);
-
-	if (t && ft->shape) {
-		struct world_mm *old = t->mm;
-
-		exec_to(ft, e->cpu, new_mm(ft, e->cpu, SHAPE_MM | ++ft->last_mm << 4 | 8, NULL));
-		leave_shape_mm(ft, e->cpu, old);
-	}
-	end_op(ft, e->cpu, DVM_TRACE_OP_EXEC);
-	if (t)
-		t->execing = false;
-}
-
-static void on_exit(struct ft *ft, unsigned cpu)
-{
-	struct world_task *t = current(ft, cpu);
-
-	if (!t || t->idle || t->exiting)
-		return;
-	end_all(ft, cpu);
-	t->exiting = true;
-	world_op_begin(&ft->world, cpu, DVM_TRACE_OP_EXIT, t->mm && !t->mm->dead ? t->mm : NULL, 0, 0);
-	leave_shape_mm(ft, cpu, t->mm);
-}
-
-static void on_exit_mmap(struct ft *ft, const struct ft_event *e)
-{
-	struct world_task *t = current(ft, e->cpu);
-
-	struct world_mm *mm = world_mm(&ft->world, e->v[0]);
-
-	if (!t || !e->v[0] || (mm && mm->dead))
-		return;
-	t->exit_mm = ft_mm(ft, e->v[0]);
-	if (!t->execing && t->mm == t->exit_mm && !t->idle)
-		on_exit(ft, e->cpu);
-}
-
-static void on_exit_mmap_end(struct ft *ft, unsigned cpu)
-{
-	struct world_task *t = current(ft, cpu);
-
-	if (!t || !t->exit_mm)
-		return;
-	end_mm(ft, cpu, t->exit_mm);
-	t->exit_mm = NULL;
-	t->exit_ready = false;
-}
-
 /* ---- switches ---- */
 
 static void force_out(struct ft *ft, const struct world_task *t, unsigned cpu)
@@ -419,7 +111,7 @@ static void force_out(struct ft *ft, const struct world_task *t, unsigned cpu)
 	for (unsigned i = 0; i < ft->world.ncpus; i++)
 		if (i != cpu && ft->world.cpus[i].current == t) {
 			ft_close_group(ft, i);
-			world_switch(&ft->world, i, task_of(ft, 0, i));
+			world_switch(&ft->world, i, ft_task(ft, 0, i));
 			ft->counts.resync++;
 		}
 }
@@ -428,7 +120,7 @@ static void switch_to(struct ft *ft, unsigned cpu, struct world_task *next)
 {
 	ft_close_group(ft, cpu);
 	ft->cpus[cpu].pending = NULL;
-	if (next == current(ft, cpu))
+	if (next == ft_current(ft, cpu))
 		return;
 	if (!next->idle)
 		force_out(ft, next, cpu);
@@ -448,7 +140,7 @@ static void on_context(struct ft *ft, struct world_mm *mm, uint64_t context)
 /* cpu_do_switch_mm() and its kin: of the task that comes, or of the one that runs, in an exec. */
 static void on_mm(struct ft *ft, const struct ft_event *e)
 {
-	struct world_task *t = current(ft, e->cpu), *next = ft->cpus[e->cpu].pending;
+	struct world_task *t = ft_current(ft, e->cpu), *next = ft->cpus[e->cpu].pending;
 	struct world_mm *mm = ft_mm(ft, e->v[0]);
 
 	if (!mm)
@@ -456,12 +148,12 @@ static void on_mm(struct ft *ft, const struct ft_event *e)
 	if (e->kind->id == FT_CPU_MM && e->has & 2)
 		on_context(ft, mm, e->v[1]);
 	if (!next && t && t->execing && mm != t->mm && mm->owner == t->address)
-		exec_to(ft, e->cpu, mm);
+		ft_exec_to(ft, e->cpu, mm);
 }
 
 static void on_next(struct ft *ft, const struct ft_event *e)
 {
-	struct world_task *next = task_of(ft, (int32_t)e->v[0], e->cpu);
+	struct world_task *next = ft_task(ft, (int32_t)e->v[0], e->cpu);
 
 	if (e->has & 4 && !next->idle && (next->mm ? next->mm->address : 0) != e->v[2] &&
 	    !next->exiting)
@@ -476,20 +168,30 @@ static bool within_switch(enum ft_id id)
 	       id == FT_X86_FLUSH;
 }
 
+/* A thread that execs goes on with the pid of its process, whose first thread is gone. */
+static bool took_over(const struct world_task *running, const struct world_task *leader)
+{
+	return running && running->execing && leader->mm == running->mm && leader->exiting;
+}
+
 /* The task that an event says it came from is the one that runs, unless events were lost. */
 static void resync(struct ft *ft, const struct ft_event *e)
 {
 	struct world_task *t;
 
 	if (ft->cpus[e->cpu].pending && !(within_switch(e->kind->id) &&
-	    task_of(ft, e->pid, e->cpu) == current(ft, e->cpu)))
+	    ft_task(ft, e->pid, e->cpu) == ft_current(ft, e->cpu)))
 		switch_to(ft, e->cpu, ft->cpus[e->cpu].pending);
 	if (ft->cpus[e->cpu].pending)
 		return;
-	t = task_of(ft, e->pid, e->cpu);
-	if (t == current(ft, e->cpu))
+	t = ft_task(ft, e->pid, e->cpu);
+	if (t == ft_current(ft, e->cpu))
 		return;
-	ft->counts.resync += current(ft, e->cpu) != NULL;
+	if (took_over(ft_current(ft, e->cpu), t)) {
+		world_name_task(&ft->world, FT_KEY(e->pid), ft_current(ft, e->cpu));
+		return;
+	}
+	ft->counts.resync += ft_current(ft, e->cpu) != NULL;
 	switch_to(ft, e->cpu, t);
 }
 
@@ -516,7 +218,7 @@ static void on_hostname(struct ft *ft)
 
 static void complete_batch(struct ft *ft, unsigned cpu, uint16_t flags)
 {
-	struct world_task *t = current(ft, cpu);
+	struct world_task *t = ft_current(ft, cpu);
 	struct dvm_trace_record *r;
 	uint32_t task;
 
@@ -562,48 +264,48 @@ static bool from_interrupt(enum ft_id id)
 
 static void meaning(struct ft *ft, const struct ft_event *e)
 {
-	struct world_task *t = current(ft, e->cpu);
+	struct world_task *t = ft_current(ft, e->cpu);
 
 	switch (e->kind->id) {
 	case FT_SWITCH:
-		ft->cpus[e->cpu].pending = task_of(ft, (int32_t)e->v[0], e->cpu);
+		ft->cpus[e->cpu].pending = ft_task(ft, (int32_t)e->v[0], e->cpu);
 		break;
 	case FT_NEXT: on_next(ft, e); break;
 	case FT_CPU_MM:
 	case FT_SWITCH_MM: on_mm(ft, e); break;
 	case FT_WAKING:
-		world_try_wake(&ft->world, e->cpu, task_of(ft, (int32_t)e->v[0], e->cpu));
+		world_try_wake(&ft->world, e->cpu, ft_task(ft, (int32_t)e->v[0], e->cpu));
 		break;
-	case FT_WAKEUP: world_woken(&ft->world, task_of(ft, (int32_t)e->v[0], e->cpu)); break;
-	case FT_NEWTASK: on_new_task(ft, e->cpu, (int32_t)e->v[0], (unsigned)e->v[1]); break;
+	case FT_WAKEUP: world_woken(&ft->world, ft_task(ft, (int32_t)e->v[0], e->cpu)); break;
+	case FT_NEWTASK: ft_on_new_task(ft, e->cpu, (int32_t)e->v[0], (unsigned)e->v[1]); break;
 	case FT_NEW_TASK: {
-		const struct world_task *n = task_of(ft, (int32_t)e->v[0], e->cpu);
+		const struct world_task *n = ft_task(ft, (int32_t)e->v[0], e->cpu);
 
 		ft->counts.disagree += (n->mm ? n->mm->address : 0) != e->v[2];
 		break;
 	}
-	case FT_MM_INIT: on_mm_init(ft, e); break;
+	case FT_MM_INIT: ft_on_mm_init(ft, e); break;
 	case FT_EXEC_MM:
 		if (t) {
-			end_all(ft, e->cpu);
+			ft_end_all(ft, e->cpu);
 			t->execing = true;
 			world_op_begin(&ft->world, e->cpu, DVM_TRACE_OP_EXEC, t->mm, 0, 0);
 		}
 		break;
-	case FT_EXEC: on_exec(ft, e); break;
+	case FT_EXEC: ft_on_exec(ft, e); break;
 	case FT_EXIT:
-	case FT_DO_EXIT: on_exit(ft, e->cpu); break;
-	case FT_EXIT_MMAP: on_exit_mmap(ft, e); break;
-	case FT_EXIT_MMAP_END: on_exit_mmap_end(ft, e->cpu); break;
+	case FT_DO_EXIT: ft_on_exit(ft, e->cpu); break;
+	case FT_EXIT_MMAP: ft_on_exit_mmap(ft, e); break;
+	case FT_EXIT_MMAP_END: ft_on_exit_mmap_end(ft, e->cpu); break;
 	case FT_FINISH: /* the mm's last flush follows; what comes after that ends it */
 		if (t && t->exit_mm)
 			t->exit_ready = true;
 		break;
 	case FT_FAULT:
-		begin_fault(ft, e->cpu, ft_mm(ft, e->v[0]), e->v[1],
+		ft_begin_fault(ft, e->cpu, ft_mm(ft, e->v[0]), e->v[1],
 			    e->has & 4 && e->v[2] & FAULT_FLAG_USER);
 		break;
-	case FT_PAGE_FAULT: begin_fault(ft, e->cpu, t ? t->mm : NULL, e->v[0], true); break;
+	case FT_PAGE_FAULT: ft_begin_fault(ft, e->cpu, t ? t->mm : NULL, e->v[0], true); break;
 	case FT_CLEAR_FLUSH: ft->cpus[e->cpu].about_mm = e->v[0]; break;
 	case FT_BATCH_FLUSH: complete_batch(ft, e->cpu, 0); break;
 	case FT_MIGRATE_START:
@@ -611,8 +313,8 @@ static void meaning(struct ft *ft, const struct ft_event *e)
 		if (t)
 			t->migrating = e->kind->id == FT_MIGRATE_START;
 		break;
-	case FT_SYS_ENTER: begin_call(ft, e); break;
-	case FT_SYS_EXIT: end_op(ft, e->cpu, e->kind->op); break;
+	case FT_SYS_ENTER: ft_begin_call(ft, e); break;
+	case FT_SYS_EXIT: ft_end_op(ft, e->cpu, e->kind->op); break;
 	case FT_TLBI: ft_tlbi(ft, e); break;
 	case FT_GATHER:
 	case FT_RANGE: ft_call(ft, e); break;
@@ -636,20 +338,20 @@ static void take(struct ft *ft, struct ft_event *e)
 		lost(ft, e);
 	if (e->pid >= 0)
 		resync(ft, e);
-	t = current(ft, e->cpu);
+	t = ft_current(ft, e->cpu);
 	if (k->id != FT_TLBI && !from_interrupt(k->id)) {
 		ft_close_group(ft, e->cpu);
 		if (t && t->exit_ready && k->id != FT_GATHER && k->id != FT_RANGE)
-			on_exit_mmap_end(ft, e->cpu);
+			ft_on_exit_mmap_end(ft, e->cpu);
 		/* No probe on what completes a batch: it is complete when the task goes on. */
 		if (!ft->tells_batches)
 			complete_batch(ft, e->cpu, DVM_TRACE_F_INFERRED);
 	}
 	meaning(ft, e);
 	if (k->work >= 0)
-		mark(ft, e->cpu, (uint32_t)k->work);
+		ft_count_work(ft, e->cpu, (uint32_t)k->work);
 	if (e->mark)
-		mark(ft, e->cpu, (uint32_t)e->mark - 1);
+		ft_count_work(ft, e->cpu, (uint32_t)e->mark - 1);
 	if (ft->world.active) {
 		ft->counts.events++;
 		ft->counts.unknown += k->id == FT_OTHER && k->work < 0;
@@ -668,17 +370,17 @@ static void set_first(struct ft *ft)
 		if (ft->cpus[e->cpu].begun || e->pid < 0)
 			continue;
 		ft->cpus[e->cpu].begun = true;
-		ft->world.cpus[e->cpu].current = task_of(ft, e->pid, e->cpu);
+		ft->world.cpus[e->cpu].current = ft_task(ft, e->pid, e->cpu);
 		ft->world.cpus[e->cpu].insns = ft->events[0].time_ns;
 	}
 	for (unsigned i = 0; i < ft->world.ncpus; i++)
 		if (!ft->world.cpus[i].current)
-			ft->world.cpus[i].current = task_of(ft, 0, i);
+			ft->world.cpus[i].current = ft_task(ft, 0, i);
 	/* A pid can not run on two CPUs: where it came later, its switch was not seen. */
 	for (unsigned i = 0; i < ft->world.ncpus; i++)
 		for (unsigned j = 0; j < i; j++)
 			if (ft->world.cpus[i].current == ft->world.cpus[j].current)
-				ft->world.cpus[i].current = task_of(ft, 0, i);
+				ft->world.cpus[i].current = ft_task(ft, 0, i);
 	for (unsigned i = 0; i < ft->world.ncpus; i++)
 		ft->world.cpus[i].current->cpu = (int)i;
 }

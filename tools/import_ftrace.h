@@ -9,7 +9,8 @@
 /*
  * What the parts of the importer of kernel event traces share: the readers (import_dat.c,
  * import_fttext.c) make events of the input; import_ftkinds.c knows which events mean something;
- * import_ftrace.c says what they mean; import_ftflush.c makes flush requests of TLBIs and calls.
+ * import_ftrace.c and import_ftworld.c say what they mean; import_ftflush.c makes flush requests of
+ * TLBIs and calls.
  */
 enum ft_id {
 	FT_OTHER, /* counted and passed over */
@@ -145,10 +146,28 @@ void ft_tlbi(struct ft *ft, const struct ft_event *e);
 void ft_call(struct ft *ft, const struct ft_event *e);
 void ft_x86_flush(struct ft *ft, const struct ft_event *e);
 
-/* ---- import_ftrace.c ---- */
+/* ---- import_ftrace.c: what the first pass learned of @pid, or NULL ---- */
+struct ft_task *ft_learned(const struct ft *ft, int32_t pid);
+
+/* ---- import_ftworld.c ---- */
+#define FT_KEY(pid) (((uint64_t)(uint32_t)(pid) + 1) << 4) /* instead of a task's address */
 struct world_mm *ft_mm(struct ft *ft, uint64_t address); /* made as existing before; 0: NULL */
 struct world_mm *ft_nameless_mm(struct ft *ft); /* one of which only the ASID is known */
+struct world_task *ft_task(struct ft *ft, int32_t pid, unsigned cpu); /* pid 0: @cpu's idle task */
+struct world_task *ft_current(struct ft *ft, unsigned cpu);
 uint8_t ft_know_fault(struct ft *ft, struct world_task *t, uint8_t op);
+void ft_end_all(struct ft *ft, unsigned cpu);
+void ft_end_op(struct ft *ft, unsigned cpu, uint8_t op);
+void ft_begin_fault(struct ft *ft, unsigned cpu, struct world_mm *mm, uint64_t va, bool user);
+void ft_begin_call(struct ft *ft, const struct ft_event *e);
+void ft_count_work(struct ft *ft, unsigned cpu, uint32_t which);
+void ft_on_mm_init(struct ft *ft, const struct ft_event *e);
+void ft_on_new_task(struct ft *ft, unsigned cpu, int32_t pid, unsigned flags);
+void ft_exec_to(struct ft *ft, unsigned cpu, struct world_mm *mm);
+void ft_on_exec(struct ft *ft, const struct ft_event *e);
+void ft_on_exit(struct ft *ft, unsigned cpu);
+void ft_on_exit_mmap(struct ft *ft, const struct ft_event *e);
+void ft_on_exit_mmap_end(struct ft *ft, unsigned cpu);
 
 /* ---- import_ftheader.c ---- */
 int ft_make_trace(struct ft *ft, struct dvm_trace **trace, struct dvm_error *err);

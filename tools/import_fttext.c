@@ -78,7 +78,8 @@ static bool read_pid(const char *line, const char *end, struct ft_event *e)
 	q = p;
 	while (q > line && q[-1] >= '0' && q[-1] <= '9')
 		q--;
-	if (q == p || q == line || !strchr("- /", q[-1]) || !number(&q, 10, &pid) || pid > INT32_MAX)
+	if (q == p || q == line || !strchr("- /", q[-1]) || !number(&q, 10, &pid) ||
+	    pid > INT32_MAX)
 		return false;
 	e->pid = (int32_t)pid;
 	return true;
@@ -104,7 +105,7 @@ static const char *read_time(const char *p, uint64_t *ns)
 	return NULL;
 }
 
-/* The event's name, and where its fields begin; tracefs prints "sys_mmap(addr: ..." and "sys_mmap ->" */
+/* The event's name, and where its fields begin. tracefs prints "sys_mmap(addr: ..." and "sys_mmap ->" */
 static const char *read_name(const char *p, char *name)
 {
 	size_t n = strcspn(p, " \t(\n");

@@ -117,6 +117,11 @@ struct world_task *world_task(struct world *w, uint64_t address)
 	return t ? t : world_new_task(w, address);
 }
 
+void world_name_task(struct world *w, uint64_t address, struct world_task *t)
+{
+	table_put(w, &w->task_at, address, t);
+}
+
 struct world_mm *world_mm(struct world *w, uint64_t address)
 {
 	return table_get(&w->mm_at, address);

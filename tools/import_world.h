@@ -86,6 +86,7 @@ void world_fini(struct world *w);
 
 struct world_task *world_task(struct world *w, uint64_t address); /* made when not known */
 struct world_task *world_new_task(struct world *w, uint64_t address);
+void world_name_task(struct world *w, uint64_t address, struct world_task *t); /* from here on */
 struct world_mm *world_mm(struct world *w, uint64_t address); /* NULL when not known */
 struct world_mm *world_new_mm(struct world *w, uint64_t address);
 

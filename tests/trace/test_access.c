@@ -162,6 +162,36 @@ START_TEST(text_that_is_not_lackeys_is_refused)
 }
 END_TEST
 
+/* Any bytes: an error with words or a valid trace. */
+START_TEST(any_bytes_are_survived)
+{
+	static const struct import_options opt = { 0 };
+	uint64_t random = 88172645463325252u; /* xorshift64, Marsaglia 2003 */
+
+	for (int i = 0; i < 300; i++) {
+		struct dvm_trace *trace = NULL;
+		struct dvm_error err = { 0 };
+		uint64_t words[8];
+		int ret;
+
+		for (int j = 0; j < 8; j++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			/* mostly accesses and small control words, so that some files are good */
+			words[j] = random & 3 ? random >> 20 & DVM_TRACE_ACCESS_VA :
+				   (0x8000 | (random >> 8 & 3) << 8) << 48 | (random >> 60);
+			if (i % 3 == 0)
+				words[j] = random;
+		}
+		write_words(words, 8, (size_t)(i % 65));
+		ret = (i & 1 ? import_accesses : import_lackey)(path, &opt, NULL, &trace, &err);
+		ck_assert(ret ? err.text[0] != '\0' : dvm_trace_validate(trace, &err) == 0);
+		dvm_trace_free(trace);
+	}
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "access");
@@ -171,6 +201,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, words_become_accesses, 0, sizeof(cases) / sizeof(cases[0]));
 	tcase_add_loop_test(tc, wrong_words_are_refused_by_number, 0, sizeof(wrong) / sizeof(wrong[0]));
 	tcase_add_test(tc, text_that_is_not_lackeys_is_refused);
+	tcase_add_test(tc, any_bytes_are_survived);
 }
 
 CHECK_MAIN("trace access", add_cases)

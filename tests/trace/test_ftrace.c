@@ -174,6 +174,24 @@ static const struct {
 	  "cpu0 exec task=1 mm=2\n"
 	  "cpu0 op-end task=1 mm=1 op=exec\n"
 	  "cpu0 flush task=1 mm=2 op=other request=page va=0x5000 n=1 stride=12 level=4 flags=leaf\n" },
+	{ "a thread that execs goes on with the pid of its process: no switch",
+	  { { 1010, 0, 100, "task", "task_newtask", "pid=101 clone_flags=3d0f00", 0 },
+	    { 1011, 0, 100, S("sched_process_exit", "pid=100"), 0 },
+	    { 1012, 0, 100, S("sched_switch", "next_pid=101"), 0 },
+	    { 1013, 0, 100, M("switch", "pid=101 tgid=100 mm=" A), 0 },
+	    { 1014, 0, 101, M("mm_init", "mm=" C " taskmm=" A), 0 },
+	    { 1015, 0, 101, M("exec_mm", "mm=" C), 0 },
+	    { 1016, 0, 100, M("cpu_switch_mm", "mm=" C " ctx=0x10012"), 0 },
+	    { 1017, 0, 100, S("sched_process_exec", "pid=100 old_pid=101"), 0 } },
+	  "cpu0 task-new task=2 mm=1 id=1 flags=thread\n"
+	  "cpu0 wake task=2 id=1\n"
+	  "cpu0 op-begin task=1 mm=1 op=exit\n"
+	  "cpu0 task-exit task=1\n"
+	  "cpu0 switch task=2 mm=1 id=1\n"
+	  "cpu0 mm-new mm=2\n"
+	  "cpu0 op-begin task=2 mm=1 op=exec\n"
+	  "cpu0 exec task=2 mm=2\n"
+	  "cpu0 op-end task=2 mm=1 op=exec\n" },
 	{ "a waker, a kernel thread that keeps the address space (lazy TLB), a move to another CPU",
 	  { { 1010, 0, 100, S("sched_waking", "pid=55 target_cpu=0"), 0 },
 	    { 1011, 0, 100, S("sched_wakeup", "pid=55 target_cpu=0"), 0 },
@@ -295,6 +313,29 @@ START_TEST(an_event_counts_as_work_where_asked)
 	ck_assert_int_eq(dvm_trace_get_info(trace, &info, NULL), 0);
 	ck_assert_str_eq(dvm_trace_mark_name(trace, 0), "batches");
 	ck_assert_uint_eq(info.marks[0], 2);
+	dvm_trace_free(trace);
+}
+END_TEST
+
+START_TEST(a_program_marks_its_own_work)
+{
+	static const char text[] =
+		"  task-100 [000] ..... 1.000001: tracing_mark_write: dvmsim: mark requests\n"
+		"  task-100 [000] ..... 1.000002: tracing_mark_write: dvmsim: mark No Name\n"
+		"  task-100 [000] ..... 1.000003: tracing_mark_write: dvmsim: mark requests\n";
+	static const struct import_options opt = { 0 };
+	struct dvm_trace *trace = NULL;
+	struct dvm_trace_info info;
+	struct dvm_error err = { 0 };
+	FILE *f = fopen(path, "w");
+
+	fputs(text, f);
+	fclose(f);
+	ck_assert_int_eq(import_ftrace(path, true, &opt, NULL, &trace, &err), 0);
+	ck_assert_int_eq(dvm_trace_get_info(trace, &info, NULL), 0);
+	ck_assert_str_eq(dvm_trace_mark_name(trace, 0), "requests");
+	ck_assert_uint_eq(info.marks[0], 2);
+	ck_assert_uint_eq(info.kinds[DVM_TRACE_MARK], 2);
 	dvm_trace_free(trace);
 }
 END_TEST
@@ -512,6 +553,7 @@ static void add_cases(Suite *suite)
 			    sizeof(cases) / sizeof(cases[0]));
 	tcase_add_test(tc, a_window_is_between_two_marks);
 	tcase_add_test(tc, an_event_counts_as_work_where_asked);
+	tcase_add_test(tc, a_program_marks_its_own_work);
 	tcase_add_test(tc, lost_events_leave_a_record);
 	tcase_add_test(tc, runs_hold_the_time_between_events);
 	tcase_add_test(tc, a_forks_flush_is_filled_in_where_its_probe_lacks);
