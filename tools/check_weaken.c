@@ -21,7 +21,7 @@ static int failed(int rc, const struct dvm_error *err)
 /* ": UNSAFE in arrive, foreign", or nothing when no verdict changed. */
 static void print_changes(const struct weaken *how, const struct dvm_minimal *m, size_t index)
 {
-	for (int v = 0; v <= DVM_SCENARIO_UNSUPPORTED; v++) {
+	for (int v = 0; v <= DVM_SCENARIO_NOT_APPLICABLE; v++) {
 		const char *sep = "";
 
 		for (size_t i = 0; i < how->count; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd_check.h"
 
+#include <dvmsim/model.h>
 #include <dvmsim/witness.h>
 
 #include <errno.h>
@@ -21,6 +22,14 @@ static const struct cli_option options[] = {
 	{"threads", 'T', "N",
 	 "Scenarios checked at a time (default: one per CPU); changes no verdict and no witness.",
 	 false},
+	{"preempt", 0, "MODEL",
+	 "When the kernel switches tasks out: full (the default), lazy, rt, voluntary, none.", false},
+	{"env", 0, "NAME",
+	 "What surrounds every scenario: kpti, erratum (4118414 and its workaround), vm (a guest, FB "
+	 "and BSU as KVM sets them), ptl (the caller holds the page-table lock). May be given again.",
+	 true},
+	{"kernel", 'k', "KERNEL",
+	 "Take --preempt and --env from this kernel configuration: a name or a file.", false},
 	{"emit-litmus", 0, "DIR", "Write every test that was made into DIR.", false},
 	{"max-states", 0, "N", "Stop a test after N states (verdict: INCONCLUSIVE).", false},
 	{"max-memory", 0, "MIB", "Stop a test when its states fill MIB mebibytes; default 1024.",
@@ -38,6 +47,7 @@ static const struct cli_option options[] = {
 	{NULL, 0, NULL, NULL, false},
 };
 
+enum { WITNESSES_TRIED = 8 };
 enum witness { WITNESS_SHORT, WITNESS_ALL, WITNESS_NONE };
 
 enum { READING_CAT, READING_PROSE, READINGS };
@@ -84,6 +94,90 @@ static int choose_witness(struct check *c, const char *which)
 	return cli_usage("--witness: '%s' is none of short, all, none", which);
 }
 
+static int choose_preempt(struct check *c, const char *name)
+{
+	static const char *const names[] = {[DVM_PREEMPT_FULL] = "full",
+					    [DVM_PREEMPT_LAZY] = "lazy",
+					    [DVM_PREEMPT_RT] = "rt",
+					    [DVM_PREEMPT_VOLUNTARY] = "voluntary",
+					    [DVM_PREEMPT_NONE] = "none"};
+
+	for (unsigned i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i])) {
+			c->model.preempt = i;
+			return CLI_OK;
+		}
+	return name ? cli_usage("--preempt: '%s' is none of full, lazy, rt, voluntary, none", name)
+		    : CLI_OK;
+}
+
+static int choose_env(struct check *c, const char **names)
+{
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} envs[] = {{"kpti", DVM_SCENARIO_ENV_KPTI},
+		    {"erratum", DVM_SCENARIO_ENV_ERRATUM},
+		    {"vm", DVM_SCENARIO_ENV_VM},
+		    {"ptl", DVM_SCENARIO_ENV_PTL}};
+
+	for (; *names; names++) {
+		unsigned i = 0;
+
+		while (i < 4 && strcmp(*names, envs[i].name) != 0)
+			i++;
+		if (i == 4)
+			return cli_usage("--env: '%s' is none of kpti, erratum, vm, ptl", *names);
+		c->model.env |= envs[i].bit;
+	}
+	return CLI_OK;
+}
+
+/* The word or number of one parameter of a kernel configuration; false: it has none such. */
+static bool kernel_word(const struct dvm_model *m, const char *path, char *word, size_t size)
+{
+	struct dvm_param p = {.size = sizeof(p)};
+	const char *w;
+
+	if (dvm_model_param_find(m, path, &p, NULL))
+		return false;
+	w = p.words;
+	for (uint64_t i = 0; w && i < p.value; i++) {
+		w = strpbrk(w, " ,|");
+		w = w ? w + strspn(w, " ,|") : NULL;
+	}
+	if (w)
+		snprintf(word, size, "%.*s", (int)strcspn(w, " ,|"), w);
+	else
+		snprintf(word, size, "%" PRIu64, p.value);
+	return true;
+}
+
+static int choose_kernel(struct check *c, const char *name)
+{
+	struct dvm_model *m;
+	struct dvm_error err;
+	char dir[4096], word[64];
+	int rc = CLI_OK;
+
+	if (!name)
+		return CLI_OK;
+	snprintf(dir, sizeof(dir), "%s/models", cli_data_dir());
+	if (dvm_model_find(DVM_MODEL_KERNEL, name, dir, &m, &err))
+		return cli_fail(&err);
+	if (kernel_word(m, "preempt", word, sizeof(word)))
+		rc = choose_preempt(c, word);
+	if (kernel_word(m, "kpti", word, sizeof(word)) && strcmp(word, "0") && strcmp(word, "false"))
+		c->model.env |= DVM_SCENARIO_ENV_KPTI;
+	/* "new": once per sync(). The old form repeats each TLBI and is not modelled. */
+	if (kernel_word(m, "repeat_tlbi", word, sizeof(word)) && !strcmp(word, "new"))
+		c->model.env |= DVM_SCENARIO_ENV_ERRATUM;
+	if (kernel_word(m, "vm_fb", word, sizeof(word)) && strcmp(word, "0") && strcmp(word, "false"))
+		c->model.env |= DVM_SCENARIO_ENV_VM;
+	dvm_model_free(m);
+	return rc;
+}
+
 static int read_options(const struct cli_args *args, struct check *c)
 {
 	unsigned long long states = 0, memory = 0, seconds = 0, threads = 0;
@@ -111,6 +205,9 @@ static int read_options(const struct cli_args *args, struct check *c)
 	c->threads = (unsigned)(threads > 64 ? 64 : threads);
 	c->model.size = sizeof(c->model);
 	c->model.threads = c->threads;
+	if (choose_kernel(c, cli_value(args, "kernel")) ||
+	    choose_preempt(c, cli_value(args, "preempt")) || choose_env(c, cli_values(args, "env")))
+		return CLI_USAGE;
 	c->model.ets2 = cli_flag(args, "ets2");
 	c->model.max_states = states;
 	c->model.max_memory_bytes = memory << 20;
@@ -150,12 +247,14 @@ static int emit(const struct check *c, const char *strategy, const struct dvm_sc
 /* The test whose witness is shown for a scenario: the one with the fewest steps, the first of these. */
 static size_t shortest(const struct dvm_scenario_result *res)
 {
-	size_t best = dvm_scenario_tests(res);
+	size_t best = dvm_scenario_tests(res), tried = 0;
 	unsigned steps = 0;
 
-	for (size_t i = 0; i < dvm_scenario_tests(res); i++) {
+	/* Tests that are UNSAFE for one reason come by the dozen: the first of them will do. */
+	for (size_t i = 0; i < dvm_scenario_tests(res) && tried < WITNESSES_TRIED; i++) {
 		struct dvm_witness *w;
 
+		tried += dvm_scenario_test_verdict(res, i) == DVM_SCENARIO_UNSAFE;
 		if (dvm_scenario_test_verdict(res, i) != DVM_SCENARIO_UNSAFE ||
 		    dvm_scenario_witness(res, i, &w, NULL))
 			continue;
@@ -234,6 +333,8 @@ static void add_json(const struct check *c, const char *strategy, unsigned scena
 	cJSON_AddStringToObject(o, "scenario", dvm_scenario_name(scenario));
 	cJSON_AddStringToObject(o, "reading", reading_names[reading]);
 	cJSON_AddStringToObject(o, "verdict", dvm_scenario_verdict_name(dvm_scenario_verdict(res)));
+	if (dvm_scenario_reason(res))
+		cJSON_AddStringToObject(o, "reason", dvm_scenario_reason(res));
 	cJSON_AddNumberToObject(o, "states", (double)dvm_scenario_states(res));
 	cJSON_AddNumberToObject(o, "seconds", seconds);
 	for (size_t i = 0; i < dvm_scenario_tests(res); i++) {
@@ -261,7 +362,9 @@ static void print_row(const char *strategy, unsigned scenario, int reading,
 	       dvm_scenario_name(scenario), reading_names[reading],
 	       dvm_scenario_verdict_name(dvm_scenario_verdict(res)), dvm_scenario_tests(res),
 	       dvm_scenario_states(res), seconds);
-	if (dvm_scenario_verdict(res) != DVM_SCENARIO_SAFE && dvm_scenario_tests(res))
+	if (dvm_scenario_reason(res))
+		printf("    %s\n", dvm_scenario_reason(res));
+	else if (dvm_scenario_verdict(res) != DVM_SCENARIO_SAFE && dvm_scenario_tests(res))
 		printf("    %s: %s;\n    %s\n", dvm_scenario_test_name(res, worst),
 		       dvm_scenario_test_what(res, worst), dvm_scenario_test_why(res, worst));
 }
@@ -337,22 +440,39 @@ static int show(struct check *c, const struct dvm_strategy *s, const struct batc
 	return rc;
 }
 
-/* One line of the table: the verdicts under the chosen readings, where they differ both. */
+/* " name, name" of the scenarios in a set, " -" if there is none. */
+static void put_set(uint32_t set)
+{
+	const char *sep = " ";
+
+	for (unsigned i = 0; i < dvm_scenarios(); i++) {
+		if (!(set >> i & 1))
+			continue;
+		printf("%s%s", sep, dvm_scenario_name(i));
+		sep = ", ";
+	}
+	printf("%s |", set ? "" : " -");
+}
+
+/* One line of the table: the scenarios by verdict, under the readings that were chosen. */
 static void markdown_row(const struct check *c, const struct dvm_strategy *s, const struct batch *b)
 {
-	bool both = c->reading[READING_CAT] && c->reading[READING_PROSE];
+	uint32_t of[READINGS][DVM_SCENARIO_NOT_APPLICABLE + 1] = {{0}}, rest = 0;
+	int first = c->reading[READING_CAT] ? READING_CAT : READING_PROSE;
 
+	for (size_t i = 0; i < b->count; i++)
+		of[b->reading[i]][dvm_scenario_verdict(b->result[i])] |= UINT32_C(1)
+									 << b->job[i].scenario;
 	printf("| %s |", dvm_strategy_name(s));
-	for (size_t i = 0; i < b->count; i += both ? 2 : 1) {
-		enum dvm_scenario_verdict v = dvm_scenario_verdict(b->result[i]);
-
-		printf(" %s", dvm_scenario_verdict_name(v));
-		if (both && dvm_scenario_verdict(b->result[i + 1]) != v)
-			printf(", prose: %s", dvm_scenario_verdict_name(
-						      dvm_scenario_verdict(b->result[i + 1])));
-		printf(" |");
-	}
+	put_set(of[first][DVM_SCENARIO_UNSAFE]);
+	if (c->reading[READING_CAT] && c->reading[READING_PROSE])
+		put_set(of[READING_PROSE][DVM_SCENARIO_UNSAFE] &
+			~of[READING_CAT][DVM_SCENARIO_UNSAFE]);
+	for (int k = DVM_SCENARIO_INCONCLUSIVE; k <= DVM_SCENARIO_NOT_APPLICABLE; k++)
+		rest |= of[READING_CAT][k] | of[READING_PROSE][k];
+	put_set(rest);
 	putchar('\n');
+	fflush(stdout);
 }
 
 static int one_strategy(struct check *c, const struct dvm_strategy *s)
@@ -379,15 +499,11 @@ static void heading(const struct check *c)
 		       "verdict", "tests", "states", "seconds");
 		return;
 	}
-	printf("| strategy |");
-	for (unsigned i = 0; i < dvm_scenarios(); i++)
-		if (c->scenario[i])
-			printf(" %s |", dvm_scenario_name(i));
-	printf("\n|---|");
-	for (unsigned i = 0; i < dvm_scenarios(); i++)
-		if (c->scenario[i])
-			printf("---|");
-	putchar('\n');
+	printf("| strategy | UNSAFE in |%s not known, or n/a, in |\n|---|---|%s---|\n",
+	       c->reading[READING_CAT] && c->reading[READING_PROSE]
+		       ? " if DSB ST is read as prose, also in |"
+		       : "",
+	       c->reading[READING_CAT] && c->reading[READING_PROSE] ? "---|" : "");
 }
 
 static int print_json(cJSON *checks)
@@ -493,10 +609,13 @@ const struct cli_command cmd_check = {
 		"was used through its old translation after the flush had returned and the page "
 		"had a new use; the test and its final state are named. SAFE: no execution within "
 		"the bounds that docs/checker-scenarios.md states. INCONCLUSIVE: a limit ended the "
-		"search. UNSUPPORTED: the program does something that can not be translated.\n\n"
+		"search. UNSUPPORTED: the program does something that can not be translated. n/a: the "
+		"scenario means nothing here; the reason is printed.\n\n"
 		"An UNSAFE scenario is followed by the steps of its shortest stale use, in one column per "
 		"CPU, and by the safety rules that were broken.\n\n"
-		"Scenarios: arrive, second-thread, stay, migrate, foreign, foreign-migrate.\n\n"
+		"Scenarios: arrive, second-thread, stay, return, migrate, migrate-twice, preempted, "
+		"foreign, foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, "
+		"kpti, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm.\n\n"
 		"The status is 0 when all is SAFE, 1 when something is UNSAFE, 3 when nothing is "
 		"UNSAFE but something is not known, 2 for bad input.",
 	.examples = "  dvmsim check active-cpu-v2\n"

@@ -36,6 +36,10 @@ enum dvm_check_verdict {
  *                    NULL
  * @stop_arg:         handed to @stop
  * @threads:          of dvm_minimise() and dvm_diff(): scenarios checked at a time, 0..64; 0: 1
+ * @preempt:          of dvm_scenario_check(): enum dvm_preempt, when tasks are switched out
+ * @env:              of dvm_scenario_check(): DVM_SCENARIO_ENV_..., for every scenario
+ * @total_states:     of dvm_scenario_check(): states of all tests of a scenario at most; 0: no limit
+ * @first_unsafe:     of dvm_scenario_check(): not 0: the first UNSAFE test is the last one
  */
 struct dvm_check_options {
 	size_t size;
@@ -49,6 +53,10 @@ struct dvm_check_options {
 	int (*stop)(void *arg);
 	void *stop_arg;
 	unsigned threads;
+	unsigned preempt;
+	unsigned env;
+	uint64_t total_states;
+	int first_unsafe;
 };
 
 /** struct dvm_litmus - a parsed test; opaque. */

@@ -21,6 +21,24 @@ enum dvm_scenario_verdict {
 	DVM_SCENARIO_UNSAFE,	   /* an execution with a stale use exists */
 	DVM_SCENARIO_INCONCLUSIVE, /* a limit ended a search, none showed a stale use */
 	DVM_SCENARIO_UNSUPPORTED,  /* the program does what can not be translated */
+	DVM_SCENARIO_NOT_APPLICABLE, /* it has no meaning here: dvm_scenario_reason() */
+};
+
+/** enum dvm_preempt - the kernel's preemption model: may a flush routine be switched out? */
+enum dvm_preempt {
+	DVM_PREEMPT_FULL = 0,  /* wherever the program does not prevent it */
+	DVM_PREEMPT_LAZY,      /* the same: a real-time task preempts at once */
+	DVM_PREEMPT_RT,	       /* the same, also under the page-table lock */
+	DVM_PREEMPT_VOLUNTARY, /* never: flush routines do not sleep */
+	DVM_PREEMPT_NONE,      /* never */
+};
+
+/** What surrounds the strategy in every scenario; bits of dvm_check_options.env. */
+enum {
+	DVM_SCENARIO_ENV_KPTI = 1,    /* kernel page-table isolation */
+	DVM_SCENARIO_ENV_ERRATUM = 2, /* erratum 4118414, and the kernel's workaround */
+	DVM_SCENARIO_ENV_VM = 4,      /* a guest, HCR_EL2.FB and BSU as KVM sets them */
+	DVM_SCENARIO_ENV_PTL = 8,     /* the caller holds the page-table lock */
 };
 
 /** struct dvm_scenario_result - what checking one strategy in one scenario gave; opaque. */
@@ -32,7 +50,12 @@ DVM_API unsigned dvm_scenarios(void);
 DVM_API const char *dvm_scenario_name(unsigned index);
 /** dvm_scenario_text() - what it is about, in one sentence; NULL when there is none. */
 DVM_API const char *dvm_scenario_text(unsigned index);
-/** dvm_scenario_verdict_name() - "SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED". */
+/**
+ * dvm_scenario_quick() - not 0: it takes little time and is about what mainline and KVM do; a
+ * comparison of times repeats the verdicts of these.
+ */
+DVM_API int dvm_scenario_quick(unsigned index);
+/** dvm_scenario_verdict_name() - "SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED", "n/a". */
 DVM_API const char *dvm_scenario_verdict_name(enum dvm_scenario_verdict verdict);
 
 /**
@@ -82,6 +105,8 @@ DVM_API int dvm_scenario_check_many(const struct dvm_strategy *s, const struct d
 DVM_API void dvm_scenario_free(struct dvm_scenario_result *result);
 /** dvm_scenario_verdict() - of the whole scenario: the worst of its tests. */
 DVM_API enum dvm_scenario_verdict dvm_scenario_verdict(const struct dvm_scenario_result *result);
+/** dvm_scenario_reason() - why it is not applicable; NULL for other verdicts; static. */
+DVM_API const char *dvm_scenario_reason(const struct dvm_scenario_result *result);
 /** dvm_scenario_states() - machine states explored by all tests. */
 DVM_API uint64_t dvm_scenario_states(const struct dvm_scenario_result *result);
 /** dvm_scenario_tests() - how many tests were made. */

@@ -584,12 +584,32 @@ static unsigned step_write(const struct dvmi_program *prog, const struct dvmi_st
 	return 1;
 }
 
+/*
+ * Walks are speculative: one that stands later in the program may be in progress already. A full
+ * DSB waits for what it still has to read.
+ */
+static bool walker_busy(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
+			const struct dvmi_ev *dsb)
+{
+	const struct dvmi_pe *p = &prog->pe[pe];
+
+	if (dsb->barrier != DVMI_BARRIER_FULL || !on(prog, DVMI_R_DSB_WALKER))
+		return false;
+	for (unsigned l = 0; l < p->events; l++)
+		if (p->ev[l].walker && p->ev[l].kind == DVMI_EV_READ && !done(st, pe, l) &&
+		    p->ev[l].pair != DVMI_NONE && done(st, pe, p->ev[l].pair))
+			return true;
+	return false;
+}
+
 static unsigned step_plain(const struct dvmi_program *prog, const struct dvmi_state *st,
 			   unsigned pe, unsigned ev, dvmi_emit_fn *emit, void *arg)
 {
 	const struct dvmi_ev *e = &prog->pe[pe].ev[ev];
 	struct dvmi_state next;
 
+	if (e->kind == DVMI_EV_DSB && walker_busy(prog, st, pe, e))
+		return 0;
 	if (e->kind == DVMI_EV_DSB)
 		for (unsigned t = 0; t < prog->tlbis; t++)
 			if ((e->completes >> t & 1) && !drained(prog, st, e, t))

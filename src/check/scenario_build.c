@@ -1,406 +1,491 @@
 /* SPDX-License-Identifier: MIT */
-/* The scenarios: who runs where, which kernel steps stand around the strategy's hooks. */
-#include "check/scenario.h"
+/* Making the tests of a scenario, the list of scenarios, and those in which nobody moves. */
+#include "check/scenario_plan.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* How the page is used by the thread that must not use its old translation. */
-enum use { USE_LOAD, USE_STORE, USE_OWN_LOAD };
-static const char *const use_names[] = {"load", "store", "own-load"};
+static const char *const use_names[] = {"load", "store", "own-load", "own-store", "walk"};
+static const char *const use_texts[] = {
+	"the other thread loads", "the other thread stores", "the same thread loads",
+	"the same thread stores", "the walker of the other CPU reads the freed table"};
 
-struct plan {
-	struct dvmi_scn_test *t;
-	bool whole_mm, foreign;
-	enum use use;
-	const char *request; /* "page" or "mm" */
-};
+/* ---- making tests ---- */
 
-static void fields(const struct plan *pl, uint64_t *f, bool active_is_mm)
-{
-	f[DVMI_ENV_CPUS] = DVMI_SCN_CPUS;
-	f[DVMI_REQ_KIND] = pl->whole_mm ? DVMI_KIND_MM : DVMI_KIND_PAGE;
-	f[DVMI_REQ_FULLASID] = pl->whole_mm;
-	f[DVMI_REQ_PAGES] = !pl->whole_mm;
-	f[DVMI_REQ_OPS] = 1;
-	f[DVMI_REQ_FOREIGN] = pl->foreign;
-	f[DVMI_CUR_IS_MM] = !pl->foreign;
-	f[DVMI_ACTIVE_IS_MM] = active_is_mm;
-	f[DVMI_ENV_LAZY] = pl->foreign;
-	f[DVMI_ALLOC_PATH] = DVMI_PATH_FRESH;
-}
-
-static struct dvmi_scn_hook hook(const struct plan *pl, enum dvmi_hook which, unsigned column,
-				 unsigned cpu, enum dvmi_scn_mm mm)
-{
-	struct dvmi_scn_hook h = {.hook = which,
-				  .column = column,
-				  .cpu = cpu,
-				  .task = cpu,
-				  .mm = mm,
-				  .whole_mm = pl->whole_mm};
-
-	fields(pl, h.fields, true);
-	return h;
-}
-
-static void before(const struct plan *pl, enum dvmi_hook which, unsigned cpu, enum dvmi_scn_mm mm)
-{
-	struct dvmi_scn_hook h = hook(pl, which, 0, cpu, mm);
-
-	dvmi_scn_before(pl->t, &h);
-}
-
-/* An mm is made, gets its ASID and is installed for the first time. */
-static void first_run(const struct plan *pl, unsigned cpu, enum dvmi_scn_mm mm)
-{
-	before(pl, DVMI_HOOK_MM_NEW, cpu, mm);
-	before(pl, DVMI_HOOK_ASID_ALLOC, cpu, mm);
-	before(pl, DVMI_HOOK_SWITCH_IN, cpu, mm);
-}
-
-/* ---- pieces of columns ---- */
-
-static unsigned column(struct dvmi_scn_test *t, const char *title)
-{
-	unsigned c = t->cols++;
-
-	t->col[c].pending = -1;
-	t->col[c].title = title;
-	dvmi_scn_line(t, c, "LSR X9,X1,#12"); /* operand of TLBIs by address */
-	return c;
-}
-
-/* The page-table store that makes the flush necessary. */
-static void unmap(struct dvmi_scn_test *t, unsigned c)
-{
-	dvmi_scn_line(t, c, "STR X3,[X2]");
-	dvmi_scn_note(t, c, "kernel: unmap x");
-}
-
-/* The flush has returned: the page gets new contents, through another mapping. */
-static void reuse(struct dvmi_scn_test *t, unsigned c)
-{
-	dvmi_scn_line(t, c, "MOV X6,#2");
-	dvmi_scn_line(t, c, "STR W6,[X5]");
-	dvmi_scn_note(t, c, "kernel: the page has a new use");
-}
-
-static void use_page(const struct plan *pl, unsigned c)
-{
-	if (pl->use == USE_STORE) {
-		dvmi_scn_line(pl->t, c, "MOV X4,#1");
-		dvmi_scn_line(pl->t, c, "STR W4,[X1]");
-	} else {
-		dvmi_scn_line(pl->t, c, "LDR W4,[X1]");
-	}
-	dvmi_scn_note(pl->t, c, pl->use == USE_STORE ? "user: store to x" : "user: load of x");
-}
-
-static void condition(const struct plan *pl, unsigned user, unsigned reuser)
+static void describe(struct dvmi_plan *pl)
 {
 	struct dvmi_scn_test *t = pl->t;
+	char at[40] = "";
+	size_t n = 0;
 
-	if (pl->use == USE_STORE)
-		snprintf(t->condition, sizeof(t->condition), "[x]=1 /\\ %u:X6=2", reuser);
-	else
-		snprintf(t->condition, sizeof(t->condition), "%u:X4=2", user);
+	for (unsigned c = 0; c < DVMI_SCN_CPUS; c++)
+		if (pl->ipi_points[c] > 1)
+			n += (size_t)snprintf(at + n, sizeof(at) - n, "-irq%u.%u", c, pl->ipi_at[c]);
+	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s", pl->scenario, pl->sub[0] ? "-" : "",
+		 pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at);
+	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s", pl->story,
+		 pl->whole_mm ? "the whole mm" : "one page", use_texts[pl->use]);
 }
 
-static void switch_to(struct dvmi_scn_test *t, unsigned c)
-{
-	dvmi_scn_line(t, c, "DSB ISH");
-	dvmi_scn_note(t, c, "kernel: DSB ISH in __switch_to()");
-}
-
-/*
- * CPU @cpu installs the mm for the first time: nothing of it is in this TLB. The local TLBI stands
- * for that; it is where MSR TTBR0_EL1 is, ordered as an MSR is, and completed by a DSB the kernel
- * has there anyway.
- */
-static void switch_to_the_mm(const struct plan *pl, unsigned c, unsigned cpu)
-{
-	struct dvmi_scn_hook in = hook(pl, DVMI_HOOK_SWITCH_IN, c, cpu, DVMI_SCN_THE_MM);
-	struct dvmi_scn_hook out = hook(pl, DVMI_HOOK_SWITCH_OUT, c, cpu, DVMI_SCN_OTHER_MM);
-
-	dvmi_scn_hook(pl->t, &in);
-	dvmi_scn_line(pl->t, c, "TLBI VAAE1,X9");
-	dvmi_scn_note(pl->t, c, "kernel: MSR TTBR0_EL1, the mm is installed");
-	pl->t->col[c].line[pl->t->col[c].lines - 1].installs = true;
-	dvmi_scn_line(pl->t, c, "ISB");
-	dvmi_scn_note(pl->t, c, "kernel: ISB, after the write of TTBR0_EL1");
-	dvmi_scn_hook(pl->t, &out);
-	switch_to(pl->t, c);
-}
-
-static void return_to_user(struct dvmi_scn_test *t, unsigned c)
-{
-	dvmi_scn_line(t, c, "ISB");
-	dvmi_scn_note(t, c, "kernel: return to user mode");
-}
-
-static void flush(const struct plan *pl, unsigned c, unsigned cpu, bool active_is_mm)
-{
-	struct dvmi_scn_hook h = hook(pl, DVMI_HOOK_FLUSH, c, cpu, DVMI_SCN_THE_MM);
-
-	fields(pl, h.fields, active_is_mm);
-	unmap(pl->t, c);
-	dvmi_scn_hook(pl->t, &h);
-	reuse(pl->t, c);
-}
-
-static void describe(const struct plan *pl, const char *scenario, const char *sub,
-		     const char *story)
+static void begin(struct dvmi_plan *pl)
 {
 	struct dvmi_scn_test *t = pl->t;
-
-	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s", scenario, sub[0] ? "-" : "", sub,
-		 pl->request, use_names[pl->use]);
-	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s", story,
-		 pl->whole_mm ? "the whole mm" : "one page",
-		 pl->use == USE_LOAD	? "the other thread loads"
-		 : pl->use == USE_STORE ? "the other thread stores"
-					: "the same thread loads");
-}
-
-/* ---- scenarios without migration ---- */
-
-static int arrive(struct plan *pl, unsigned flusher_cpu, const char *scenario, const char *sub,
-		  const char *story)
-{
-	struct dvmi_scn_test *t = pl->t;
-	unsigned f, v;
-
-	describe(pl, scenario, sub, story);
-	first_run(pl, 0, DVMI_SCN_THE_MM);
-	if (pl->foreign && !flusher_cpu)
-		before(pl, DVMI_HOOK_IDLE, 0, DVMI_SCN_THE_MM); /* lazy TLB keeps the mm */
-	first_run(pl, 1, DVMI_SCN_OTHER_MM);
-	f = column(t, flusher_cpu ? "CPU 2, the flusher" : "CPU 0, the flusher");
-	v = column(t, "CPU 1, where the mm arrives");
-	t->col[f].away = flusher_cpu != 0;
-	flush(pl, f, flusher_cpu, flusher_cpu == 0);
-	switch_to_the_mm(pl, v, 1);
-	return_to_user(t, v);
-	use_page(pl, v);
-	condition(pl, v, f);
-	return 1;
-}
-
-static int build_arrive(struct plan *pl, unsigned variant)
-{
-	if (variant > USE_STORE)
-		return -1;
-	pl->use = (enum use)variant;
-	return arrive(pl, 0, "arrive", "",
-		      "the mm ran on CPU 0 only and arrives on CPU 1 during "
-		      "the flush");
-}
-
-static int running(struct plan *pl, unsigned flusher_cpu, unsigned user_cpu, const char *scenario,
-		   const char *sub, const char *story)
-{
-	struct dvmi_scn_test *t = pl->t;
-	unsigned f, v;
-
-	describe(pl, scenario, sub, story);
-	first_run(pl, 0, DVMI_SCN_THE_MM);
-	if (user_cpu)
-		before(pl, DVMI_HOOK_SWITCH_IN, user_cpu, DVMI_SCN_THE_MM);
-	f = column(t, flusher_cpu ? "CPU 2, the flusher" : "CPU 0, the flusher");
-	v = column(t, user_cpu ? "CPU 1, where the mm runs" : "CPU 0, where the mm runs");
-	t->col[f].away = flusher_cpu != 0;
-	flush(pl, f, flusher_cpu, flusher_cpu == 0);
-	use_page(pl, v);
-	condition(pl, v, f);
-	return 1;
-}
-
-static int build_second(struct plan *pl, unsigned variant)
-{
-	if (variant > USE_STORE)
-		return -1;
-	pl->use = (enum use)variant;
-	return running(pl, 0, 1, "second-thread", "", "another thread of the mm runs on CPU 1");
-}
-
-static int build_stay(struct plan *pl, unsigned variant)
-{
-	struct dvmi_scn_test *t = pl->t;
-	unsigned c;
-
-	if (variant)
-		return -1;
-	pl->use = USE_OWN_LOAD;
-	describe(pl, "stay", "", "the mm runs on CPU 0 only");
-	first_run(pl, 0, DVMI_SCN_THE_MM);
-	c = column(t, "CPU 0, the flusher and user");
-	flush(pl, c, 0, true);
-	return_to_user(t, c);
-	use_page(pl, c);
-	condition(pl, c, c);
-	return 1;
-}
-
-static int build_foreign(struct plan *pl, unsigned variant)
-{
-	pl->foreign = true;
-	pl->use = (enum use)(variant % 2);
-	switch (variant / 2) {
-	case 0:
-		return running(pl, 2, 0, "foreign", "remote",
-			       "a kernel thread on CPU 2 flushes, the "
-			       "mm runs on CPU 0");
-	case 1:
-		return arrive(pl, 0, "foreign", "same-cpu",
-			      "a kernel thread on CPU 0 flushes, where "
-			      "the mm ran; the mm arrives on CPU 1");
-	case 2:
-		return arrive(pl, 2, "foreign", "remote-arrive",
-			      "a kernel thread on CPU 2 flushes, "
-			      "the mm ran on CPU 0 and arrives on CPU 1");
-	default:
-		return -1;
-	}
-}
-
-/* ---- migration ---- */
-
-/* CPU 0 until the flusher has left it, then the mm's other thread. */
-static void leave_column(const struct plan *pl, unsigned c, struct dvmi_scn_move *move)
-{
-	struct dvmi_scn_hook h = hook(pl, DVMI_HOOK_FLUSH, c, 0, DVMI_SCN_THE_MM);
-	struct dvmi_scn_hook same = hook(pl, DVMI_HOOK_SWITCH_SAME, c, 0, DVMI_SCN_THE_MM);
-	struct dvmi_scn_test *t = pl->t;
-	unsigned on_cpu = dvmi_scn_loc(t, c, "off_cpu", 0);
-	int stop = dvmi_scn_new_label(t, c);
-
-	h.move = move;
-	h.moved_label = dvmi_scn_new_label(t, c);
-	unmap(t, c);
-	dvmi_scn_hook(t, &h);
-	dvmi_scn_use_label(t, c, stop);
-	dvmi_scn_line(t, c, "B L%d", stop); /* it returned without a move: the other scenarios */
-	dvmi_scn_put_label(t, c, h.moved_label);
-	dvmi_scn_hook(t, &same);
-	switch_to(t, c);
-	dvmi_scn_line(t, c, "MOV X8,#1");
-	dvmi_scn_line(t, c, "STLR X8,[X%u]", on_cpu);
-	dvmi_scn_note(t, c, "kernel: finish_task() clears on_cpu; the flusher may run elsewhere");
-	return_to_user(t, c);
-	if (pl->use != USE_OWN_LOAD)
-		use_page(pl, c);
-	dvmi_scn_put_label(t, c, stop);
-	dvmi_scn_line(t, c, "NOP");
-}
-
-/* CPU 1 from the moment the flusher may run there. */
-static void join_column(const struct plan *pl, unsigned c, const struct dvmi_scn_move *move)
-{
-	struct dvmi_scn_hook h = hook(pl, DVMI_HOOK_FLUSH, c, 1, DVMI_SCN_THE_MM);
-	struct dvmi_scn_test *t = pl->t;
-	unsigned on_cpu = dvmi_scn_loc(t, c, "off_cpu", 0);
-	int stop = dvmi_scn_new_label(t, c);
-
-	h.task = 0;
-	h.from_move = move;
-	fields(pl, h.fields, !pl->foreign);
-	t->col[c].away = pl->foreign;
-	dvmi_scn_line(t, c, "LDAR X8,[X%u]", on_cpu);
-	dvmi_scn_note(t, c, "kernel: the scheduler takes the flusher here");
-	dvmi_scn_use_label(t, c, stop);
-	dvmi_scn_line(t, c, "CBZ X8,L%d", stop);
-	if (pl->foreign)
-		switch_to(t, c); /* the mm does not come along */
-	else
-		switch_to_the_mm(pl, c, 1);
-	dvmi_scn_hook(t, &h);
-	reuse(t, c);
-	if (pl->use == USE_OWN_LOAD) {
-		return_to_user(t, c);
-		use_page(pl, c);
-	}
-	dvmi_scn_put_label(t, c, stop);
-	dvmi_scn_line(t, c, "NOP");
-}
-
-static void both_columns(const struct plan *pl, struct dvmi_scn_move *move)
-{
-	struct dvmi_scn_test *t = pl->t;
-	const struct dvmi_program *p = t->p;
 
 	memset(t, 0, sizeof(*t));
-	t->p = p;
-	t->moves = true;
-	dvmi_scn_words_init(p, &t->words);
-	first_run(pl, 0, DVMI_SCN_THE_MM);
-	if (pl->foreign)
-		before(pl, DVMI_HOOK_IDLE, 0, DVMI_SCN_THE_MM);
-	first_run(pl, 1, DVMI_SCN_OTHER_MM);
-	move->reached = false;
-	leave_column(pl, column(t, "CPU 0, the flusher until it moves; then the mm's other thread"),
-		     move);
-	if (move->reached)
-		join_column(pl, column(t, "CPU 1, the flusher after its move"), move);
+	t->p = pl->p;
+	t->env = pl->env;
+	t->moves = pl->moves != 0;
+	t->asid_in_memory = pl->asid_in_memory;
+	t->tables = pl->freed;
+	t->unfolded = pl->unfolded;
+	dvmi_scn_words_init(pl->p, pl->users, &t->words);
+	memset(pl->ipi_points, 0, sizeof(pl->ipi_points));
+	for (unsigned i = 0; i < pl->moves; i++)
+		pl->move[i].reached = false;
 }
 
-static int migrate(struct plan *pl, unsigned at, const char *scenario)
+static void finish(struct dvmi_scn_test *t)
 {
-	struct dvmi_scn_move move = {.at = at};
-	const struct dvmi_program *p = pl->t->p;
-	const struct dvmi_insn *insn = &p->insns[at];
-	char sub[32], story[128];
-	unsigned next;
-
-	if (insn->pure && insn->op != DVMI_RET)
-		return 0;	 /* the same as moving before the next effect */
-	both_columns(pl, &move); /* what is known when it moves? */
-	if (!move.reached && !pl->t->why[0])
-		return 0;
-	next = move.state.section ? p->insns[move.state.section - 1].target : at;
-	move.save = dvmi_scn_live(p, next) & (uint16_t)~move.state.known;
-	both_columns(pl, &move);
-	snprintf(sub, sizeof(sub), "line%u", (unsigned)insn->line);
-	snprintf(story, sizeof(story),
-		 "the flusher moves from CPU 0 to CPU 1 before line %u ('%s')%s",
-		 (unsigned)insn->line, dvmi_op_names[insn->op],
-		 move.state.section ? ", which restarts its section" : "");
-	describe(pl, scenario, sub, story);
-	condition(pl, pl->use == USE_OWN_LOAD ? 1 : 0, 1);
-	return 1;
+	for (unsigned c = 0; c < t->cols; c++) {
+		dvmi_scn_put_label(t, c, t->col[c].stop);
+		dvmi_scn_line(t, c, "NOP");
+	}
 }
 
-static int build_migrate(struct plan *pl, unsigned variant)
+/* What the flusher knows at its moves decides what it must save, so moves take two rounds. */
+static bool two_rounds(struct dvmi_plan *pl, dvmi_columns_fn *columns)
 {
-	if (variant / 3 >= pl->t->p->insns_count)
-		return -1;
-	pl->use = (enum use)(variant % 3);
-	return migrate(pl, variant / 3, "migrate");
+	for (unsigned i = 0; i < pl->moves; i++)
+		pl->move[i].save = 0;
+	begin(pl);
+	columns(pl);
+	for (unsigned i = 0; i < pl->moves; i++) {
+		struct dvmi_scn_move *m = &pl->move[i];
+		const struct dvmi_scn_state *s = &m->state;
+		unsigned next = m->at;
+
+		if (!m->reached)
+			return pl->t->why[0] != 0;
+		if (s->section)
+			next = pl->p->insns[s->section - 1].target;
+		m->save = (dvmi_scn_live(pl->p, next) | dvmi_scn_live(pl->p, m->at)) & ~s->known;
+	}
+	if (pl->moves && !pl->t->why[0]) {
+		begin(pl);
+		columns(pl);
+	}
+	return true;
 }
 
-static int build_foreign_migrate(struct plan *pl, unsigned variant)
+static bool build(struct dvmi_plan *pl, dvmi_columns_fn *columns)
 {
-	if (variant / 2 >= pl->t->p->insns_count)
-		return -1;
+	bool made;
+
+	pl->unfolded = false;
+	made = two_rounds(pl, columns);
+	if (!made || !pl->t->unfold)
+		return made;
+	pl->unfolded = true;
+	return two_rounds(pl, columns);
+}
+
+int dvmi_plan_run(struct dvmi_plan *pl, dvmi_columns_fn *columns)
+{
+	unsigned c;
+	int rc;
+
+	memset(pl->ipi_at, 0, sizeof(pl->ipi_at));
+	do {
+		if (!build(pl, columns))
+			return 0;
+		finish(pl->t);
+		describe(pl);
+		rc = pl->emit(pl->arg, pl->t);
+		if (rc)
+			return rc;
+		for (c = 0; c < DVMI_SCN_CPUS; c++) {
+			if (++pl->ipi_at[c] < pl->ipi_points[c])
+				break;
+			pl->ipi_at[c] = 0;
+		}
+	} while (c < DVMI_SCN_CPUS);
+	return 0;
+}
+
+int dvmi_plan_uses(struct dvmi_plan *pl, unsigned uses, dvmi_columns_fn *columns)
+{
+	int rc = 0;
+
+	for (unsigned u = 0; u <= DVMI_USE_WALK; u++)
+		for (unsigned mm = 0; mm < 2 && !rc; mm++) {
+			if (!(uses >> u & 1) || (pl->batch && mm))
+				continue;
+			pl->use = (enum dvmi_use)u;
+			pl->whole_mm = mm;
+			rc = dvmi_plan_run(pl, columns);
+		}
+	return rc;
+}
+
+#define LOAD_STORE (DVMI_USES(DVMI_USE_LOAD) | DVMI_USES(DVMI_USE_STORE))
+
+/* ---- arrive ---- */
+
+/* variant: the flusher's CPU, 0 or 2 */
+static void arrive_columns(struct dvmi_plan *pl)
+{
+	unsigned cpu = pl->variant, f, v;
+
+	dvmi_plan_first_run(pl, 0, DVMI_SCN_THE_MM);
+	if (pl->foreign && !cpu)
+		dvmi_plan_before(pl, DVMI_HOOK_IDLE, 0, DVMI_SCN_THE_MM); /* lazy TLB */
+	dvmi_plan_first_run(pl, 1, DVMI_SCN_OTHER_MM);
+	pl->t->ipi_cpus = 1 << 1;
+	f = dvmi_plan_column(pl, cpu ? "CPU 2, the flusher" : "CPU 0, the flusher");
+	pl->t->col[f].away = cpu != 0;
+	v = dvmi_plan_column(pl, "CPU 1, where the mm arrives");
+	dvmi_plan_flush(pl, f, cpu, cpu == 0);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_switch_in(pl, v, 1, DVMI_FIRST_TIME);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_to_user(pl, v);
+	dvmi_plan_use(pl, v);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_condition(pl, v, pl->remote ? dvmi_plan_taker(pl) : f);
+}
+
+int dvmi_scn_arrive(struct dvmi_plan *pl)
+{
+	pl->users = 2;
+	pl->story = "the mm ran on CPU 0 only and arrives on CPU 1 during the flush";
+	return dvmi_plan_uses(pl, LOAD_STORE, arrive_columns);
+}
+
+/* ---- second-thread ---- */
+
+/* variant: 0 the flusher is a thread on CPU 0, the user on CPU 1; 1: foreign, CPU 2 and CPU 0 */
+static void second_columns(struct dvmi_plan *pl)
+{
+	unsigned flusher = pl->variant ? 2 : 0, user = pl->variant ? 0 : 1, f, v;
+
+	dvmi_plan_first_run(pl, 0, DVMI_SCN_THE_MM);
+	if (user)
+		dvmi_plan_before(pl, DVMI_HOOK_SWITCH_IN, user, DVMI_SCN_THE_MM);
+	pl->t->ipi_cpus = 1u << user;
+	f = dvmi_plan_column(pl, flusher ? "CPU 2, the flusher" : "CPU 0, the flusher");
+	pl->t->col[f].away = flusher != 0;
+	v = dvmi_plan_column(pl, user ? "CPU 1, where the mm runs" : "CPU 0, where the mm runs");
+	dvmi_plan_flush(pl, f, flusher, flusher == 0);
+	dvmi_plan_irq(pl, v, user);
+	dvmi_plan_use(pl, v);
+	dvmi_plan_irq(pl, v, user);
+	dvmi_plan_condition(pl, v, pl->remote ? dvmi_plan_taker(pl) : f);
+}
+
+int dvmi_scn_second(struct dvmi_plan *pl)
+{
+	pl->users = 2;
+	pl->story = "another thread of the mm runs on CPU 1";
+	return dvmi_plan_uses(pl, LOAD_STORE, second_columns);
+}
+
+/* ---- stay ---- */
+
+static void stay_columns(struct dvmi_plan *pl)
+{
+	unsigned c;
+
+	dvmi_plan_first_run(pl, 0, DVMI_SCN_THE_MM);
+	c = dvmi_plan_column(pl, "CPU 0, the flusher and user");
+	dvmi_plan_flush(pl, c, 0, true);
+	dvmi_plan_to_user(pl, c);
+	dvmi_plan_use(pl, c);
+	dvmi_plan_condition(pl, c, c);
+}
+
+int dvmi_scn_stay(struct dvmi_plan *pl)
+{
+	pl->users = 1;
+	pl->story = "the mm runs on CPU 0 only";
+	return dvmi_plan_uses(pl, DVMI_USES(DVMI_USE_OWN_LOAD), stay_columns);
+}
+
+/* ---- return ---- */
+
+/* variant bit 0: CPU 0 idled with the mm (else another mm ran); bit 1: the flusher itself returns */
+static void return_columns(struct dvmi_plan *pl)
+{
+	bool idled = pl->variant & 1, self = pl->variant & 2;
+	unsigned f, v;
+
+	dvmi_plan_first_run(pl, 0, DVMI_SCN_THE_MM);
+	dvmi_plan_first_run(pl, 1, DVMI_SCN_OTHER_MM);
+	pl->lazy_is_idle = true;
+	if (idled)
+		dvmi_plan_before(pl, DVMI_HOOK_IDLE, 0, DVMI_SCN_THE_MM);
+	else
+		dvmi_plan_left(pl, 0);
+	dvmi_plan_before(pl, DVMI_HOOK_SWITCH_IN, 1, DVMI_SCN_THE_MM);
+	dvmi_plan_before(pl, DVMI_HOOK_SWITCH_OUT, 1, DVMI_SCN_OTHER_MM);
+	pl->t->ipi_cpus = self ? 0 : 1;
+	f = dvmi_plan_column(pl, "CPU 1, the flusher");
+	v = dvmi_plan_column(pl, "CPU 0, to which the mm returns");
+	pl->t->ipi_cpus = 1;
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_flush(pl, f, 1, true);
+	if (self) {
+		dvmi_plan_switch_away(pl, f, 1);
+		dvmi_plan_give(pl, f, "off_cpu");
+		dvmi_plan_wait(pl, v, "off_cpu");
+	}
+	if (idled)
+		dvmi_plan_come_back(pl, v, 0);
+	else
+		dvmi_plan_switch_in(pl, v, 0, DVMI_AGAIN);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_to_user(pl, v);
+	dvmi_plan_use(pl, v);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_condition(pl, v, f);
+}
+
+int dvmi_scn_return(struct dvmi_plan *pl)
+{
+	static const struct {
+		const char *sub, *story;
+	} v[] = {
+		{"other", "the mm ran on CPU 0, then another mm; it runs on CPU 1 and returns"},
+		{"idle", "the mm ran on CPU 0, which idles with it; it runs on CPU 1 and returns"},
+		{"self-other", "the only thread moved from CPU 0 to CPU 1, flushes there and "
+			       "returns; another mm was on CPU 0"},
+		{"self-idle", "the only thread moved from CPU 0 to CPU 1, flushes there and "
+			      "returns; CPU 0 idled with the mm"},
+	};
+	int rc = 0;
+
+	for (unsigned i = 0; i < 4 && !rc; i++) {
+		pl->variant = i;
+		pl->users = i & 2 ? 1 : 2;
+		pl->sub = v[i].sub;
+		pl->story = v[i].story;
+		rc = dvmi_plan_uses(pl,
+				    i & 2 ? DVMI_USES(DVMI_USE_OWN_LOAD) : LOAD_STORE,
+				    return_columns);
+	}
+	return rc;
+}
+
+/* ---- foreign ---- */
+
+/* The mm has not run anywhere; the flusher is on CPU 2 (exec's stack shift, a fork that fails). */
+static void unused_columns(struct dvmi_plan *pl)
+{
+	unsigned f, v;
+
+	dvmi_plan_before(pl, DVMI_HOOK_MM_NEW, 0, DVMI_SCN_THE_MM);
+	dvmi_plan_before(pl, DVMI_HOOK_ASID_ALLOC, 0, DVMI_SCN_THE_MM);
+	dvmi_plan_first_run(pl, 1, DVMI_SCN_OTHER_MM);
+	pl->t->ipi_cpus = 1 << 1;
+	f = dvmi_plan_column(pl, "CPU 2, the flusher");
+	pl->t->col[f].away = true;
+	v = dvmi_plan_column(pl, "CPU 1, where the mm runs for the first time");
+	dvmi_plan_flush(pl, f, 2, false);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_switch_in(pl, v, 1, DVMI_FIRST_TIME);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_to_user(pl, v);
+	dvmi_plan_use(pl, v);
+	dvmi_plan_irq(pl, v, 1);
+	dvmi_plan_condition(pl, v, f);
+}
+
+int dvmi_scn_foreign(struct dvmi_plan *pl)
+{
+	static const struct {
+		const char *sub, *story;
+		dvmi_columns_fn *columns;
+		unsigned variant;
+	} v[] = {
+		{"remote", "a kernel thread on CPU 2 flushes, the mm runs on CPU 0",
+		 second_columns, 1},
+		{"same-cpu", "a kernel thread on CPU 0 flushes, where the mm ran; the mm arrives on CPU 1",
+		 arrive_columns, 0},
+		{"remote-arrive", "a kernel thread on CPU 2 flushes, the mm ran on CPU 0 and "
+				  "arrives on CPU 1",
+		 arrive_columns, 2},
+		{"unused", "a task on CPU 2 flushes an mm that has not run yet and arrives on CPU 1",
+		 unused_columns, 0},
+	};
+	int rc = 0;
+
 	pl->foreign = true;
-	pl->use = (enum use)(variant % 2);
-	return migrate(pl, variant / 2, "foreign-migrate");
+	pl->users = 1;
+	for (unsigned i = 0; i < 4 && !rc; i++) {
+		pl->variant = v[i].variant;
+		pl->sub = v[i].sub;
+		pl->story = v[i].story;
+		rc = dvmi_plan_uses(pl, LOAD_STORE, v[i].columns);
+	}
+	return rc;
+}
+
+/* ---- fork ---- */
+
+int dvmi_scn_fork(struct dvmi_plan *pl)
+{
+	static const struct {
+		const char *sub, *story;
+		dvmi_columns_fn *columns;
+		enum dvmi_use use;
+		unsigned users;
+	} v[] = {
+		{"second", "the parent forks on CPU 0, another thread of it runs on CPU 1",
+		 second_columns, DVMI_USE_STORE, 2},
+		{"arrive", "the parent forks on CPU 0, another thread of it arrives on CPU 1",
+		 arrive_columns, DVMI_USE_STORE, 2},
+		{"own", "the parent forks on CPU 0 and stores itself", stay_columns,
+		 DVMI_USE_OWN_STORE, 1},
+	};
+	int rc = 0;
+
+	pl->whole_mm = true; /* dup_mmap(): one flush_tlb_mm() */
+	pl->harm = "the parent's store through the writable entry lands after the child's copy";
+	for (unsigned i = 0; i < 3 && !rc; i++) {
+		pl->sub = v[i].sub;
+		pl->story = v[i].story;
+		pl->use = v[i].use;
+		pl->users = v[i].users;
+		rc = dvmi_plan_run(pl, v[i].columns);
+	}
+	return rc;
+}
+
+/* ---- lazy ---- */
+
+/* variant bit 0: the flusher is foreign, on CPU 2; bit 1: the idle task comes, else a kernel thread */
+static void lazy_columns(struct dvmi_plan *pl)
+{
+	unsigned cpu = pl->variant & 1 ? 2 : 1, f, v;
+
+	pl->lazy_is_idle = pl->variant & 2;
+	dvmi_plan_first_run(pl, 0, DVMI_SCN_THE_MM);
+	if (cpu == 1)
+		dvmi_plan_before(pl, DVMI_HOOK_SWITCH_IN, 1, DVMI_SCN_THE_MM);
+	pl->t->ipi_cpus = 1;
+	f = dvmi_plan_column(pl, cpu == 2 ? "CPU 2, the flusher" : "CPU 1, the flusher");
+	v = dvmi_plan_column(pl, "CPU 0, which keeps the mm while its thread sleeps");
+	dvmi_plan_flush(pl, f, cpu, cpu == 1);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_go_lazy(pl, v, 0);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_come_back(pl, v, 0);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_to_user(pl, v);
+	dvmi_plan_use(pl, v);
+	dvmi_plan_irq(pl, v, 0);
+	dvmi_plan_condition(pl, v, f);
+}
+
+int dvmi_scn_lazy(struct dvmi_plan *pl)
+{
+	static const char *const sub[] = {"kthread", "kthread-foreign", "idle", "idle-foreign"};
+	static const char *const story[] = {
+		"a kernel thread runs on CPU 0 for a while, the mm stays; its thread on CPU 1 flushes",
+		"a kernel thread runs on CPU 0 for a while, the mm stays; a task on CPU 2 flushes",
+		"CPU 0 idles for a while, the mm stays; its thread on CPU 1 flushes",
+		"CPU 0 idles for a while, the mm stays; a task on CPU 2 flushes"};
+	int rc = 0;
+
+	for (unsigned i = 0; i < 4 && !rc; i++) {
+		pl->variant = i;
+		pl->foreign = i & 1;
+		pl->users = i & 1 ? 1 : 2;
+		pl->sub = sub[i];
+		pl->story = story[i];
+		rc = dvmi_plan_uses(pl, LOAD_STORE, lazy_columns);
+	}
+	return rc;
+}
+
+/* ---- reuse ---- */
+
+int dvmi_scn_reuse(struct dvmi_plan *pl)
+{
+	int rc;
+
+	pl->remote = true;
+	pl->users = 2;
+	pl->sub = "second";
+	pl->story = "another thread runs on CPU 1; another mm gets the page, on another CPU";
+	rc = dvmi_plan_uses(pl, LOAD_STORE, second_columns);
+	pl->sub = "arrive";
+	pl->story = "the mm arrives on CPU 1; another mm gets the page, on another CPU";
+	return rc ? rc : dvmi_plan_uses(pl, LOAD_STORE, arrive_columns);
 }
 
 /* ---- the list ---- */
 
 const struct dvmi_scn_info dvmi_scn_info[] = {
-	{"arrive", "The mm ran on CPU 0 only; its thread there flushes while another thread of it "
-		   "arrives on CPU 1."},
-	{"second-thread", "The mm runs on CPUs 0 and 1; the thread on CPU 0 flushes."},
-	{"stay", "The mm runs on CPU 0 only; its thread there flushes, returns and uses the page."},
-	{"migrate", "The flusher, a thread of the mm, moves once from CPU 0 to CPU 1, at every "
-		    "step where the strategy permits it."},
-	{"foreign", "A kernel thread flushes: on CPU 2 while the mm runs on CPU 0, on CPU 0 or 2 "
-		    "while the mm arrives on CPU 1."},
+	{"arrive",
+	 "The mm ran on CPU 0 only; its thread there flushes while another thread of it "
+	 "arrives on CPU 1.", true},
+	{"second-thread",
+	 "The mm runs on CPUs 0 and 1; the thread on CPU 0 flushes.", true},
+	{"stay",
+	 "The mm runs on CPU 0 only; its thread there flushes, returns and uses the page.", true},
+	{"return",
+	 "The mm ran on CPU 0, then on CPU 1, where it is flushed; it returns to CPU 0, "
+	 "whose TLB still has entries of it.", true},
+	{"migrate",
+	 "The flusher, a thread of the mm, moves once from CPU 0 to CPU 1, at every "
+	 "step where the strategy permits it.", true},
+	{"migrate-twice",
+	 "The flusher moves twice, to a third CPU or back, at every pair of steps.", false},
+	{"preempted",
+	 "The flusher is switched out for another mm at every step and goes on on the "
+	 "same CPU.", false},
+	{"foreign",
+	 "A kernel thread flushes: on CPU 2 while the mm runs on CPU 0, on CPU 0 or 2 "
+	 "while the mm arrives on CPU 1, or an mm that never ran.", true},
 	{"foreign-migrate",
 	 "A kernel thread flushes and moves once from CPU 0, where the mm stays, "
-	 "to CPU 1, at every step where the strategy permits it."},
+	 "to CPU 1, at every step where the strategy permits it.", true},
+	{"fork",
+	 "The parent's page becomes read-only and the parent is flushed; then the child's "
+	 "copy must not change.", true},
+	{"batch",
+	 "A page is added to a deferred batch, which is completed later, also after a "
+	 "move to another CPU at every step.", true},
+	{"fixup",
+	 "NOBROADCAST: a descriptor became more permissive; the retried access must not "
+	 "fault again on the CPU that executed the fix-up.", true},
+	{"tables",
+	 "Page tables are freed; no walker may read them after their reuse: of running "
+	 "threads, of lazy CPUs, of CPUs that just leave the mm.", true},
+	{"lazy",
+	 "CPU 0 idles or runs a kernel thread with the mm kept, and comes back to it.", true},
+	{"reuse",
+	 "After the flush the page goes to another mm on a third CPU.", true},
+	{"rollover",
+	 "A new ASID generation has begun; CPUs flush on their way through the "
+	 "allocator's slow path, and the mm keeps its ASID or gets another one.", true},
+	{"new-asid",
+	 "A foreign flush reads the ASID while another CPU gives the mm a new one and "
+	 "switches to it.", true},
+	{"kpti",
+	 "Kernel page-table isolation: user mode has an ASID of its own.", true},
+	{"vm",
+	 "A guest with HCR_EL2.FB and BSU as KVM sets them; the vCPU moves at every step.", true},
+	{"vm-no-fb",
+	 "The same without FB and BSU, which no KVM does: what they are for.", false},
+	{"smmu-btm",
+	 "An SMMU that listens to broadcast TLBIs (BTM) uses the page.", false},
+	{"smmu-sva",
+	 "An SMMU with a context of its own and a notifier uses the page.", true},
+	{"erratum",
+	 "The part has erratum 4118414, the kernel repeats TLBIs in sync().", true},
+	{"erratum-vm",
+	 "The same in a guest whose vCPU moves.", false},
 };
 
 unsigned dvmi_scn_count(void)
@@ -408,17 +493,35 @@ unsigned dvmi_scn_count(void)
 	return sizeof(dvmi_scn_info) / sizeof(dvmi_scn_info[0]);
 }
 
-int dvmi_scn_build(const struct dvmi_program *p, unsigned scenario, unsigned index,
-		   struct dvmi_scn_test *t)
+int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
+		  const struct dvmi_scn_choice *choice, struct dvmi_scn_test *t,
+		  dvmi_scn_emit_fn *emit, void *arg, const char **why)
 {
-	static int (*const build[])(struct plan * pl, unsigned variant) = {
-		build_arrive,  build_second,  build_stay,
-		build_migrate, build_foreign, build_foreign_migrate,
+	static dvmi_scenario_fn *const make[] = {
+		dvmi_scn_arrive,    dvmi_scn_second,	      dvmi_scn_stay,
+		dvmi_scn_return,    dvmi_scn_migrate,	      dvmi_scn_migrate_twice,
+		dvmi_scn_preempted, dvmi_scn_foreign,	      dvmi_scn_foreign_migrate,
+		dvmi_scn_fork,	    dvmi_scn_batch,	      dvmi_scn_fixup,
+		dvmi_scn_tables,    dvmi_scn_lazy,	      dvmi_scn_reuse,
+		dvmi_scn_rollover,  dvmi_scn_new_asid,	      dvmi_scn_kpti,
+		dvmi_scn_vm,	    dvmi_scn_vm_no_fb,	      dvmi_scn_btm,
+		dvmi_scn_sva,	    dvmi_scn_erratum,	      dvmi_scn_erratum_vm,
 	};
-	struct plan pl = {.t = t, .whole_mm = index % 2, .request = index % 2 ? "mm" : "page"};
+	struct dvmi_plan pl = {.t = t,
+			       .p = p,
+			       .choice = choice,
+			       .alloc_path = DVMI_PATH_FRESH,
+			       .users = 1,
+			       .scenario = dvmi_scn_info[scenario].name,
+			       .sub = "",
+			       .emit = emit,
+			       .arg = arg};
+	int rc;
 
-	memset(t, 0, sizeof(*t));
-	t->p = p;
-	dvmi_scn_words_init(p, &t->words);
-	return build[scenario](&pl, index / 2);
+	pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
+	pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
+	pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
+	rc = make[scenario](&pl);
+	*why = pl.why;
+	return rc;
 }

@@ -21,6 +21,8 @@ struct dvm_scenario_result {
 	struct one *tests;
 	size_t count, capacity, worst;
 	enum dvm_scenario_verdict verdict;
+	bool spent;
+	const char *reason; /* NOT_APPLICABLE: why */
 	uint64_t states;
 	struct dvm_check_options options;
 };
@@ -40,34 +42,35 @@ const char *dvm_scenario_text(unsigned index)
 	return index < dvmi_scn_count() ? dvmi_scn_info[index].text : NULL;
 }
 
+int dvm_scenario_quick(unsigned index)
+{
+	return index < dvmi_scn_count() && dvmi_scn_info[index].quick;
+}
+
 const char *dvm_scenario_verdict_name(enum dvm_scenario_verdict verdict)
 {
-	static const char *const names[] = {"SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED"};
+	static const char *const names[] = {"SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED",
+					    "n/a"};
 
 	return names[verdict];
 }
 
-/* The first final state that satisfies the condition: a stale use. */
-static void stale_state(struct one *one, const struct dvm_litmus_result *res, bool store)
+/* The first final state that satisfies the condition. */
+static void stale_state(struct one *one, const struct dvm_litmus_result *res,
+			const struct dvmi_scn_test *t)
 {
 	const char *line;
 
 	for (size_t i = 0; (line = dvm_litmus_outcome(res, i)); i++)
-		if (store ? strstr(line, "X6=2;") && strstr(line, "[x]=1;")
-			  : strstr(line, "X4=2;") != NULL) {
-			snprintf(one->why, sizeof(one->why), "%s: final state %s",
-				 store ? "a store through the old translation lands after the "
-					 "page's "
-					 "reuse"
-				       : "a load through the old translation sees the page's new "
-					 "contents",
-				 line);
+		if (strstr(line, t->mark[0]) && strstr(line, t->mark[1])) {
+			snprintf(one->why, sizeof(one->why), "%s: final state %s", t->harm, line);
 			return;
 		}
 }
 
 /* Executions that the search left out make a verdict of "never" worthless. */
-static int judge(struct one *one, const struct dvm_litmus_result *res, bool store)
+static int judge(struct one *one, const struct dvm_litmus_result *res,
+		 const struct dvmi_scn_test *t)
 {
 	char *text;
 
@@ -81,7 +84,7 @@ static int judge(struct one *one, const struct dvm_litmus_result *res, bool stor
 		break;
 	default:
 		one->verdict = DVM_SCENARIO_UNSAFE;
-		stale_state(one, res, store);
+		stale_state(one, res, t);
 		return 0;
 	}
 	if (dvm_litmus_result_text(res, &text))
@@ -95,8 +98,8 @@ static int judge(struct one *one, const struct dvm_litmus_result *res, bool stor
 	return 0;
 }
 
-static int explore(struct one *one, bool store, const struct dvm_check_options *o, uint64_t *states,
-		   struct dvm_error *err)
+static int explore(struct one *one, const struct dvmi_scn_test *t,
+		   const struct dvm_check_options *o, uint64_t *states, struct dvm_error *err)
 {
 	struct dvm_litmus_result *res;
 	struct dvm_litmus *test;
@@ -121,7 +124,7 @@ static int explore(struct one *one, bool store, const struct dvm_check_options *
 			*err = why;
 		return rc;
 	}
-	rc = judge(one, res, store);
+	rc = judge(one, res, t);
 	*states += dvm_litmus_states(res);
 	dvm_litmus_result_free(res);
 	return rc ? dvmi_error_nomem(err) : 0;
@@ -146,7 +149,7 @@ static int add(struct dvm_scenario_result *r, const struct dvmi_scn_test *t,
 		rc = dvmi_scn_text(t, &one->text);
 		if (rc)
 			return dvmi_error_nomem(err);
-		rc = explore(one, t->condition[0] == '[', o, &r->states, err);
+		rc = explore(one, t, o, &r->states, err);
 		if (!rc && one->verdict == DVM_SCENARIO_UNSAFE && dvmi_scn_origins(t, &one->origins))
 			rc = dvmi_error_nomem(err);
 		if (rc) {
@@ -168,6 +171,10 @@ static void conclude(struct dvm_scenario_result *r)
 
 	/* Nothing explored is nothing shown. */
 	r->verdict = r->count ? DVM_SCENARIO_SAFE : DVM_SCENARIO_INCONCLUSIVE;
+	if (r->reason)
+		r->verdict = DVM_SCENARIO_NOT_APPLICABLE;
+	else if (r->spent) /* a budget ended it: tests are missing */
+		r->verdict = DVM_SCENARIO_INCONCLUSIVE;
 	for (size_t i = 0; i < r->count; i++)
 		if (rank[r->tests[i].verdict] > rank[r->verdict]) {
 			r->verdict = r->tests[i].verdict;
@@ -175,23 +182,49 @@ static void conclude(struct dvm_scenario_result *r)
 		}
 }
 
+struct making {
+	struct dvm_scenario_result *r;
+	const struct dvm_check_options *o;
+	struct dvm_error *err;
+};
+
+enum { ENOUGH = 1 }; /* of emit: no further test is needed */
+
+static int emit(void *arg, const struct dvmi_scn_test *t)
+{
+	struct making *m = arg;
+	const struct one *last;
+	int rc = add(m->r, t, m->o, m->err);
+
+	if (rc)
+		return rc;
+	last = &m->r->tests[m->r->count - 1];
+	/* The reason why it can not be translated is the same in all other tests. */
+	if (t->why[0] || (m->o->first_unsafe && last->verdict == DVM_SCENARIO_UNSAFE))
+		return ENOUGH;
+	if (m->o->stop && m->o->stop(m->o->stop_arg))
+		m->r->spent = true;
+	if (m->o->total_states && m->r->states >= m->o->total_states)
+		m->r->spent = true;
+	return m->r->spent ? ENOUGH : 0;
+}
+
 static int all_tests(struct dvm_scenario_result *r, const struct dvmi_program *p, unsigned scenario,
 		     const struct dvm_check_options *o, struct dvm_error *err)
 {
+	struct dvmi_scn_choice choice = {.preempt = o->preempt, .env = o->env};
 	struct dvmi_scn_test *t = dvmi_alloc(sizeof(*t));
-	int rc = 0, made;
+	struct making m = {.r = r, .o = o, .err = err};
+	const char *why = NULL;
+	int rc;
 
 	if (!t)
 		return dvmi_error_nomem(err);
-	for (unsigned i = 0; !rc && (made = dvmi_scn_build(p, scenario, i, t)) >= 0; i++) {
-		if (made)
-			rc = add(r, t, o, err);
-		/* The reason is the same in all other tests. */
-		if (!rc && made && t->why[0])
-			break;
-	}
+	rc = dvmi_scn_make(p, scenario, &choice, t, emit, &m, &why);
 	dvmi_free(t);
-	return rc;
+	if (!r->count)
+		r->reason = why;
+	return rc == ENOUGH ? 0 : rc;
 }
 
 int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
@@ -208,6 +241,9 @@ int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
 	if (options && options->size < sizeof(o))
 		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
 				  "struct dvm_check_options: set size");
+	if (options && (options->preempt > DVM_PREEMPT_NONE || options->env > 15))
+		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
+				  "struct dvm_check_options: unknown preempt or env");
 	if (options)
 		o = *options;
 	o.dsb_domain = 1;
@@ -247,6 +283,11 @@ const struct dvmi_origins *dvmi_scenario_origins(const struct dvm_scenario_resul
 enum dvm_scenario_verdict dvm_scenario_verdict(const struct dvm_scenario_result *result)
 {
 	return result->verdict;
+}
+
+const char *dvm_scenario_reason(const struct dvm_scenario_result *result)
+{
+	return result->reason;
 }
 
 uint64_t dvm_scenario_states(const struct dvm_scenario_result *result)

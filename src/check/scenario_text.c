@@ -29,7 +29,7 @@ void dvmi_scn_line(struct dvmi_scn_test *t, unsigned column, const char *fmt, ..
 	va_list ap;
 
 	if (c->lines == DVMI_SCN_LINES) {
-		dvmi_scn_unsupported(t, NULL, "more than 64 instructions on one CPU");
+		dvmi_scn_unsupported(t, NULL, "more than 128 instructions on one CPU");
 		return;
 	}
 	va_start(ap, fmt);
@@ -73,45 +73,70 @@ void dvmi_scn_use_label(struct dvmi_scn_test *t, unsigned column, int label)
 	t->col[column].used[label] = true;
 }
 
+/* X10 .. X30, then X0. */
+static unsigned give_register(struct dvmi_scn_test *t, struct dvmi_scn_column *c)
+{
+	if (c->registers > DVMI_SCN_X_COUNT) {
+		dvmi_scn_unsupported(t, NULL, "more than 22 registers in use on one CPU");
+		return DVMI_SCN_X_FIRST;
+	}
+	if (c->registers++ == DVMI_SCN_X_COUNT)
+		return 0;
+	return DVMI_SCN_X_FIRST + c->registers - 1;
+}
+
+/* Registers are noted with 1 added: 0 means none. */
+unsigned dvmi_scn_reg(struct dvmi_scn_test *t, unsigned column, unsigned slot)
+{
+	struct dvmi_scn_column *c = &t->col[column];
+
+	if (!c->slot[slot])
+		c->slot[slot] = (uint8_t)(give_register(t, c) + 1);
+	return c->slot[slot] - 1u;
+}
+
 unsigned dvmi_scn_loc(struct dvmi_scn_test *t, unsigned column, const char *name, uint64_t init)
 {
 	struct dvmi_scn_column *c = &t->col[column];
-	unsigned l = 0, r = 0;
+	unsigned l = 0;
 
 	while (l < t->locs && strcmp(t->loc[l].name, name) != 0)
 		l++;
 	if (l == DVMI_SCN_LOCS) {
-		dvmi_scn_unsupported(t, NULL, "more than 16 words in use");
-		return DVMI_SCN_FIRST_REG + DVMI_REGS;
+		dvmi_scn_unsupported(t, NULL, "more than 20 words in use");
+		return DVMI_SCN_X_FIRST;
 	}
 	if (l == t->locs) {
 		snprintf(t->loc[l].name, sizeof(t->loc[l].name), "%s", name);
 		t->loc[l].init = init;
 		t->locs++;
 	}
-	while (r < c->locs && c->loc[r] != l)
-		r++;
-	if (r == DVMI_SCN_WORD_REGS) {
-		dvmi_scn_unsupported(t, NULL, "more than 9 words in use on one CPU");
-		return DVMI_SCN_FIRST_REG + DVMI_REGS;
-	}
-	if (r == c->locs)
-		c->loc[c->locs++] = (uint8_t)l;
-	return DVMI_SCN_FIRST_REG + DVMI_REGS + r;
+	if (!c->loc[l])
+		c->loc[l] = (uint8_t)(give_register(t, c) + 1);
+	return c->loc[l] - 1u;
 }
 
+/*
+ * The kernel's words are reached by their physical address: the linear map does not change, and a
+ * walk that always gives the same is none.
+ */
 static void initial_state(struct dvmi_buf *b, const struct dvmi_scn_test *t)
 {
 	dvmi_buf_puts(b, "{\n");
 	for (unsigned l = 0; l < t->locs; l++)
 		dvmi_buf_printf(b, " uint64_t %s=%" PRIu64 ";\n", t->loc[l].name, t->loc[l].init);
-	dvmi_buf_puts(b, " [PTE(z)]=(oa:PA(x));\n");
+	if (t->first)
+		dvmi_buf_printf(b, " [PTE(x)]=%s;\n", t->first);
 	for (unsigned c = 0; c < t->cols; c++) {
-		dvmi_buf_printf(b, " %u:X1=x; %u:X2=PTE(x); %u:X3=(oa:PA(x),valid:0); %u:X5=z;", c,
-				c, c, c);
-		for (unsigned r = 0; r < t->col[c].locs; r++)
-			dvmi_buf_printf(b, " %u:X%u=%s;", c, DVMI_SCN_FIRST_REG + DVMI_REGS + r,
-					t->loc[t->col[c].loc[r]].name);
+		dvmi_buf_printf(b, " %u:X1=x; %u:X2=PTE(x); %u:X3=%s; %u:X5=PA(x);", c, c, c,
+				t->stored ? t->stored : "(oa:PA(x),valid:0)", c);
+		if (t->col[c].asid)
+			dvmi_buf_printf(b, " %u:TTBR0_EL1=%" PRIu64 ";", c,
+					(uint64_t)t->col[c].asid << 48);
+		for (unsigned l = 0; l < t->locs; l++)
+			if (t->col[c].loc[l])
+				dvmi_buf_printf(b, " %u:X%u=PA(%s);", c, t->col[c].loc[l] - 1u,
+						t->loc[l].name);
 		dvmi_buf_puts(b, "\n");
 	}
 	dvmi_buf_puts(b, "}\n");
@@ -139,8 +164,11 @@ int dvmi_scn_text(const struct dvmi_scn_test *t, char **text)
 		dvmi_buf_printf(&b, " * P%u: %s.\n", c, t->col[c].title);
 		rows = t->col[c].lines > rows ? t->col[c].lines : rows;
 	}
-	dvmi_buf_puts(&b, " * The condition is a use of the page through its old translation after "
-			  "its reuse.\n *)\n");
+	dvmi_buf_printf(&b, " * The condition: %s.\n *)\n", t->harm);
+	if (t->tables)
+		dvmi_buf_puts(&b, "Tables=x\n");
+	if (t->env.erratum)
+		dvmi_buf_puts(&b, "Erratum=repeat-tlbi\n");
 	initial_state(&b, t);
 	for (unsigned row = 0; row <= rows; row++)
 		for (unsigned c = 0; c < t->cols; c++) {

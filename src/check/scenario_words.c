@@ -42,10 +42,15 @@ uint64_t *dvmi_scn_word(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h,
 	return at;
 }
 
-void dvmi_scn_words_init(const struct dvmi_program *p, struct dvmi_scn_words *w)
+void dvmi_scn_words_init(const struct dvmi_program *p, unsigned users, struct dvmi_scn_words *w)
 {
 	for (unsigned i = 0; i < p->words_count; i++) {
 		uint64_t v = p->words[i].init;
+
+		if (p->words[i].kernel) /* mm_users: the only one */
+			v = users;
+		else if (p->words[i].mask)
+			v = v ? (1u << DVMI_SCN_CPUS) - 1 : 0;
 
 		w->mm[0][i] = w->mm[1][i] = w->global[i] = v;
 		for (unsigned c = 0; c < DVMI_SCN_CPUS; c++)
@@ -57,34 +62,55 @@ void dvmi_scn_words_init(const struct dvmi_program *p, struct dvmi_scn_words *w)
 
 /* ---- which registers matter ---- */
 
-static uint16_t reads(const struct dvmi_insn *insn)
+static uint32_t slot_bit(const struct dvmi_operand *o)
 {
-	uint16_t set = 0;
+	if (o->kind == DVMI_REG)
+		return 1u << o->n;
+	return o->kind == DVMI_MASK ? 1u << (DVMI_SCN_MASK0 + o->n) : 0;
+}
 
-	for (unsigned i = 0; i < 2; i++)
-		if (insn->src[i].kind == DVMI_REG)
-			set |= (uint16_t)(1u << insn->src[i].n);
-	if (insn->index.kind == DVMI_REG)
-		set |= (uint16_t)(1u << insn->index.n);
+/* A mask register that is set without being read. */
+static bool sets_mask(const struct dvmi_insn *insn)
+{
+	return insn->op == DVMI_MASK_NONE || insn->op == DVMI_MASK_ALL || insn->op == DVMI_LDMASK;
+}
+
+static uint32_t reads(const struct dvmi_insn *insn)
+{
+	uint32_t set = slot_bit(&insn->index) | slot_bit(&insn->src[1]);
+
+	if (!sets_mask(insn))
+		set |= slot_bit(&insn->src[0]);
+	if (insn->op == DVMI_TLBI || insn->op == DVMI_IPI)
+		set |= 1u << DVMI_SCN_ASID;
 	return set;
 }
 
-uint16_t dvmi_scn_live(const struct dvmi_program *p, unsigned pc)
+static uint32_t writes(const struct dvmi_insn *insn)
 {
-	uint16_t live[DVMI_INSNS_MAX + 1] = {0};
+	uint32_t set = insn->dst < DVMI_REGS ? 1u << insn->dst : 0;
+
+	if (sets_mask(insn))
+		set |= slot_bit(&insn->src[0]);
+	if (insn->op == DVMI_ASID)
+		set |= 1u << DVMI_SCN_ASID;
+	return set;
+}
+
+uint32_t dvmi_scn_live(const struct dvmi_program *p, unsigned pc)
+{
+	uint32_t live[DVMI_INSNS_MAX + 1] = {0};
 	bool changed = true;
 
 	while (changed) {
 		changed = false;
 		for (unsigned i = p->insns_count; i-- > 0;) {
 			const struct dvmi_insn *insn = &p->insns[i];
-			uint16_t out = insn->op == DVMI_RET || insn->op == DVMI_B ? 0 : live[i + 1];
+			uint32_t out = insn->op == DVMI_RET || insn->op == DVMI_B ? 0 : live[i + 1];
 
 			if (dvmi_op_is_branch(insn->op) || insn->op == DVMI_SECTION)
 				out |= live[insn->target];
-			if (insn->dst != DVMI_NOREG && insn->dst < DVMI_REGS)
-				out &= (uint16_t) ~(1u << insn->dst);
-			out |= reads(insn);
+			out = (out & ~writes(insn)) | reads(insn);
 			changed |= out != live[i];
 			live[i] = out;
 		}
@@ -94,6 +120,40 @@ uint16_t dvmi_scn_live(const struct dvmi_program *p, unsigned pc)
 
 /* ---- what happened before ---- */
 
+/* Masks: what a single access reads, and what it leaves. */
+static uint64_t mask_access(const struct dvmi_frame *f, const struct dvmi_prog_env *env,
+			    const struct dvmi_insn *insn, uint64_t *at)
+{
+	uint64_t v = dvmi_frame_value(f, &insn->src[0], env), old = *at;
+	uint64_t bit = UINT64_C(1) << (v & 63);
+
+	switch (insn->op) {
+	case DVMI_LDMASK:
+		*dvmi_frame_mask(&insn->src[0], env) = old;
+		return old;
+	case DVMI_STMASK:
+		*at = *dvmi_frame_mask(&insn->src[0], env);
+		return old;
+	case DVMI_SETALL:
+		*at = (1u << DVMI_SCN_CPUS) - 1;
+		return old;
+	case DVMI_CLRALL:
+		*at = 0;
+		return old;
+	case DVMI_SETBIT:
+	case DVMI_TSETBIT:
+		*at |= bit;
+		break;
+	case DVMI_CLRBIT:
+	case DVMI_TCLRBIT:
+		*at &= ~bit;
+		break;
+	default:
+		break;
+	}
+	return (old & bit) != 0;
+}
+
 static uint64_t carry_out(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h,
 			  const struct dvmi_frame *f, const struct dvmi_prog_env *env,
 			  const struct dvmi_insn *insn)
@@ -102,22 +162,15 @@ static uint64_t carry_out(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h
 	uint64_t *at, old, value;
 	char name[32];
 
-	if (insn->op < DVMI_LD || insn->op > DVMI_FADD) {
-		if (dvmi_op_is_memory(insn->op) || insn->op == DVMI_PARK || insn->op == DVMI_IPI)
-			dvmi_scn_unsupported(t, insn,
-					     insn->op == DVMI_IPI ? "IPIs are not modelled"
-					     : insn->op == DVMI_PARK
-						     ? "the reserved table is not modelled"
-						     : "CPU masks are not modelled");
-		return 0;
-	}
-	if (t->p->words[insn->word].kernel)
-		dvmi_scn_unsupported(t, insn, "words that the kernel keeps are not modelled");
+	if (!dvmi_op_is_memory(insn->op))
+		return 0; /* the story before the test has no races: order, TLBs and ASIDs are settled */
 	if (insn->base == DVMI_BASE_CPU && !dvmi_frame_cpu(f, insn, env, &cpu)) {
 		dvmi_scn_unsupported(t, insn, "there is no such CPU here");
 		return 0;
 	}
 	at = dvmi_scn_word(t, h, insn, cpu, name, sizeof(name));
+	if (insn->op > DVMI_FADD)
+		return mask_access(f, env, insn, at);
 	old = *at;
 	if (dvmi_frame_store(f, insn, old, env, &value))
 		*at = value;

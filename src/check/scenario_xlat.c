@@ -10,31 +10,20 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POINTS_MAX = 48, SCRATCH = 7, SCRATCH2 = 8, PAGE_REG = 9 };
-
-struct xlat {
-	struct dvmi_scn_test *t;
-	const struct dvmi_scn_hook *h;
-	const struct dvmi_program *p;
-	unsigned column;
-	int end; /* label after the hook */
-	struct point {
-		struct dvmi_scn_state state;
-		int label;
-		bool done;
-	} point[POINTS_MAX];
-	unsigned points, steps;
-};
+enum { SCRATCH = DVMI_SCN_SCRATCH, SCRATCH2 = DVMI_SCN_SCRATCH2 };
 
 /* ---- values ---- */
 
-static bool known(const struct xlat *x, const struct dvmi_scn_state *s,
-		  const struct dvmi_operand *o, uint64_t *value)
+bool dvmi_scn_known(const struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
+		    const struct dvmi_operand *o, uint64_t *value)
 {
+	unsigned slot = o->kind == DVMI_MASK ? DVMI_SCN_MASK0 + o->n : o->n;
+
 	switch (o->kind) {
 	case DVMI_REG:
-		*value = s->value[o->n];
-		return s->known >> o->n & 1;
+	case DVMI_MASK:
+		*value = s->value[slot];
+		return s->known >> slot & 1;
 	case DVMI_SELF:
 		*value = x->h->cpu;
 		return true;
@@ -47,69 +36,69 @@ static bool known(const struct xlat *x, const struct dvmi_scn_state *s,
 	}
 }
 
-/* The X register that holds an operand; @scratch is loaded when it is a known value. */
-static unsigned in_reg(struct xlat *x, const struct dvmi_scn_state *s, const struct dvmi_operand *o,
-		       unsigned scratch)
+unsigned dvmi_scn_in_reg(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
+			 const struct dvmi_operand *o, unsigned scratch)
 {
 	uint64_t v;
 
-	if (!known(x, s, o, &v))
-		return DVMI_SCN_FIRST_REG + o->n;
+	if (!dvmi_scn_known(x, s, o, &v))
+		return dvmi_scn_reg(x->t, x->column,
+				    o->kind == DVMI_MASK ? DVMI_SCN_MASK0 + o->n : o->n);
 	dvmi_scn_line(x->t, x->column, "MOV X%u,#%" PRIu64, scratch, v);
 	return scratch;
 }
 
-static unsigned target_reg(const struct dvmi_insn *insn)
+static unsigned target_reg(struct dvmi_scn_xlat *x, const struct dvmi_insn *insn)
 {
-	return insn->dst == DVMI_NOREG ? SCRATCH : DVMI_SCN_FIRST_REG + insn->dst;
+	return insn->dst == DVMI_NOREG ? SCRATCH : dvmi_scn_reg(x->t, x->column, insn->dst);
 }
 
-static void set_known(struct dvmi_scn_state *s, const struct dvmi_insn *insn, uint64_t value)
+void dvmi_scn_set_known(struct dvmi_scn_state *s, unsigned slot, uint64_t value)
 {
-	if (insn->dst == DVMI_NOREG)
+	if (slot >= DVMI_SCN_SLOTS)
 		return;
-	s->value[insn->dst] = value;
-	s->known |= (uint16_t)(1u << insn->dst);
+	s->value[slot] = value;
+	s->known |= 1u << slot;
 }
 
-static void set_unknown(struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+void dvmi_scn_set_unknown(struct dvmi_scn_state *s, unsigned slot)
 {
-	if (insn->dst == DVMI_NOREG)
+	if (slot >= DVMI_SCN_SLOTS)
 		return;
-	s->value[insn->dst] = 0; /* equal states compare equal */
-	s->known &= (uint16_t) ~(1u << insn->dst);
+	s->value[slot] = 0; /* equal states compare equal */
+	s->known &= ~(1u << slot);
 }
 
 /* ---- instructions ---- */
 
-static void arithmetic(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+static void arithmetic(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 {
 	static const char *const names[] = {
 		[DVMI_ADD] = "ADD", [DVMI_SUB] = "SUB", [DVMI_AND] = "AND", [DVMI_OR] = "ORR",
 		[DVMI_XOR] = "EOR", [DVMI_LSL] = "LSL", [DVMI_LSR] = "LSR"};
 	uint64_t a, b;
-	bool all = known(x, s, &insn->src[0], &a);
+	bool all = dvmi_scn_known(x, s, &insn->src[0], &a);
 	unsigned ra, rb;
 
-	all &= known(x, s, &insn->src[1], &b);
+	all &= dvmi_scn_known(x, s, &insn->src[1], &b);
 	if (all) {
-		set_known(s, insn, dvmi_op_compute(insn->op, a, b));
+		dvmi_scn_set_known(s, insn->dst, dvmi_op_compute(insn->op, a, b));
 		return;
 	}
 	if ((insn->op == DVMI_LSL || insn->op == DVMI_LSR) &&
-	    (!known(x, s, &insn->src[1], &b) || b > 63)) {
+	    (!dvmi_scn_known(x, s, &insn->src[1], &b) || b > 63)) {
 		dvmi_scn_unsupported(x->t, insn, "a shift by a loaded value");
 		return;
 	}
-	ra = in_reg(x, s, &insn->src[0], SCRATCH);
+	ra = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH);
 	if (insn->op == DVMI_MOV) {
-		dvmi_scn_line(x->t, x->column, "MOV X%u,X%u", target_reg(insn), ra);
+		dvmi_scn_line(x->t, x->column, "MOV X%u,X%u", target_reg(x, insn), ra);
 	} else {
-		rb = in_reg(x, s, &insn->src[1], SCRATCH2);
-		dvmi_scn_line(x->t, x->column, "%s X%u,X%u,X%u", names[insn->op], target_reg(insn),
+		rb = dvmi_scn_in_reg(x, s, &insn->src[1], SCRATCH2);
+		dvmi_scn_line(x->t, x->column, "%s X%u,X%u,X%u", names[insn->op], target_reg(x, insn),
 			      ra, rb);
 	}
-	set_unknown(s, insn);
+	dvmi_scn_set_unknown(s, insn->dst);
 }
 
 static const char *suffix(const struct dvmi_insn *insn)
@@ -117,19 +106,84 @@ static const char *suffix(const struct dvmi_insn *insn)
 	return insn->order == DVMI_ACQUIRE ? "A" : insn->order == DVMI_RELEASE ? "L" : "";
 }
 
-static void access(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+/* Does this access a word that only this CPU reads: of the other mm, or its own? */
+static bool is_private(const struct dvmi_scn_xlat *x, const struct dvmi_insn *insn)
+{
+	bool swap = (x->h->hook == DVMI_HOOK_SWITCH_IN && insn->base == DVMI_BASE_PREV) ||
+		    (x->h->hook == DVMI_HOOK_SWITCH_OUT && insn->base == DVMI_BASE_NEXT);
+
+	if (x->t->unfolded || insn->word >= DVMI_SCN_FOLDED || x->p->words[insn->word].kernel)
+		return false;
+	if (insn->base == DVMI_BASE_CPU)
+		return true;
+	return insn->base >= DVMI_BASE_MM && insn->base <= DVMI_BASE_NEXT &&
+	       (x->h->mm == DVMI_SCN_OTHER_MM) != swap;
+}
+
+/*
+ * Nobody else reads these: what the accesses return is known, and leaving them out only takes order
+ * away. false: something about them is not known.
+ */
+static bool fold_access(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
+			const struct dvmi_insn *insn)
+{
+	uint64_t a, b, old = s->folded[insn->word], *now = &s->folded[insn->word], bit;
+	const bool all = dvmi_scn_known(x, s, &insn->src[0], &a);
+
+	if (insn->index.kind != DVMI_NONE) /* cpu[r].x: then others read them too */
+		return false;
+	if (insn->op == DVMI_LDMASK) {
+		dvmi_scn_set_known(s, DVMI_SCN_MASK0 + insn->src[0].n, old);
+		return true;
+	}
+	if (!all || !dvmi_scn_known(x, s, &insn->src[1], &b))
+		return false;
+	bit = UINT64_C(1) << (a & 63);
+	switch (insn->op) {
+	case DVMI_LD:
+		break;
+	case DVMI_ST:
+	case DVMI_XCHG:
+	case DVMI_STMASK:
+		*now = a;
+		break;
+	case DVMI_FADD:
+		*now += a;
+		break;
+	case DVMI_CAS:
+		*now = old == a ? b : old;
+		break;
+	case DVMI_SETALL:
+	case DVMI_CLRALL:
+		*now = insn->op == DVMI_SETALL ? (1u << DVMI_SCN_CPUS) - 1 : 0;
+		break;
+	default:
+		if (insn->op == DVMI_SETBIT || insn->op == DVMI_TSETBIT)
+			*now |= bit;
+		else if (insn->op != DVMI_TSTBIT)
+			*now &= ~bit;
+		old = (old & bit) != 0;
+	}
+	if (insn->dst != DVMI_NOREG)
+		dvmi_scn_set_known(s, insn->dst, old);
+	return true;
+}
+
+static void access(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 {
 	struct dvmi_scn_test *t = x->t;
-	unsigned dst = target_reg(insn), c = x->column, reg, reg_old, a;
+	unsigned dst, c = x->column, reg, reg_old, a;
 	uint64_t cpu = x->h->cpu, *init;
 	char name[32];
 
-	if (t->p->words[insn->word].kernel) {
-		dvmi_scn_unsupported(t, insn, "words that the kernel keeps are not modelled");
+	if (is_private(x, insn)) {
+		if (insn->order == DVMI_FULL)
+			dvmi_scn_line(t, c, "DMB ISH");
+		t->unfold |= !fold_access(x, s, insn);
 		return;
 	}
 	if (insn->index.kind != DVMI_NONE &&
-	    (!known(x, s, &insn->index, &cpu) || cpu >= DVMI_SCN_CPUS)) {
+	    (!dvmi_scn_known(x, s, &insn->index, &cpu) || cpu >= DVMI_SCN_CPUS)) {
 		dvmi_scn_unsupported(t, insn, "a CPU number that was loaded, or none of three");
 		return;
 	}
@@ -137,19 +191,26 @@ static void access(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_i
 	reg = dvmi_scn_loc(t, c, name, *init);
 	if (insn->order == DVMI_FULL)
 		dvmi_scn_line(t, c, "DMB ISH");
+	if (insn->op > DVMI_FADD) {
+		dvmi_scn_mask_memory(x, s, insn, reg);
+		if (insn->order == DVMI_FULL)
+			dvmi_scn_line(t, c, "DMB ISH");
+		return;
+	}
+	dst = target_reg(x, insn);
 	switch (insn->op) {
 	case DVMI_LD:
 		dvmi_scn_line(t, c, "%s X%u,[X%u]", insn->order == DVMI_ACQUIRE ? "LDAR" : "LDR",
 			      dst, reg);
 		break;
 	case DVMI_ST:
-		a = in_reg(x, s, &insn->src[0], SCRATCH2);
+		a = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH2);
 		dvmi_scn_line(t, c, "%s X%u,[X%u]", insn->order == DVMI_RELEASE ? "STLR" : "STR", a,
 			      reg);
 		break;
 	case DVMI_CAS:
-		a = in_reg(x, s, &insn->src[1], SCRATCH2);
-		reg_old = in_reg(x, s, &insn->src[0], SCRATCH);
+		a = dvmi_scn_in_reg(x, s, &insn->src[1], SCRATCH2);
+		reg_old = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH);
 		if (reg_old != SCRATCH)
 			dvmi_scn_line(t, c, "MOV X%u,X%u", SCRATCH, reg_old);
 		dvmi_scn_line(t, c, "CAS%s X%u,X%u,[X%u]", suffix(insn), SCRATCH, a, reg);
@@ -157,7 +218,7 @@ static void access(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_i
 			dvmi_scn_line(t, c, "MOV X%u,X%u", dst, SCRATCH);
 		break;
 	default:
-		a = in_reg(x, s, &insn->src[0], SCRATCH2);
+		a = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH2);
 		if (insn->op == DVMI_FADD && insn->dst == DVMI_NOREG)
 			dvmi_scn_line(t, c, "LDADD%s X%u,XZR,[X%u]", suffix(insn), a, reg);
 		else
@@ -168,10 +229,16 @@ static void access(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_i
 	if (insn->order == DVMI_FULL)
 		dvmi_scn_line(t, c, "DMB ISH");
 	if (insn->op != DVMI_ST)
-		set_unknown(s, insn);
+		dvmi_scn_set_unknown(s, insn->dst);
 }
 
-static void barrier(struct xlat *x, const struct dvmi_insn *insn)
+/* HCR_EL2.BSU = inner shareable: what a guest executes has at least that domain. */
+static unsigned domain(const struct dvmi_scn_xlat *x, unsigned d)
+{
+	return x->t->env.fb && d == DVMI_DOMAIN_NSH ? DVMI_DOMAIN_ISH : d;
+}
+
+static void barrier(struct dvmi_scn_xlat *x, const struct dvmi_insn *insn)
 {
 	static const char *const names[3][4] = {
 		[DVMI_BARRIER_ALL] = {"NSH", "ISH", "OSH", "SY"},
@@ -183,30 +250,131 @@ static void barrier(struct xlat *x, const struct dvmi_insn *insn)
 		dvmi_scn_line(x->t, x->column, "ISB");
 	else
 		dvmi_scn_line(x->t, x->column, "%s %s", insn->op == DVMI_DMB ? "DMB" : "DSB",
-			      names[insn->type][insn->domain]);
+			      names[insn->type][domain(x, insn->domain)]);
 }
 
-static void tlbi(struct xlat *x, const struct dvmi_insn *insn)
+void dvmi_scn_sync(struct dvmi_scn_test *t, unsigned column)
 {
-	const char *is = insn->scope == DVMI_TLBI_IS ? "IS" : "";
+	dvmi_scn_line(t, column, "DSB ISH");
+	if (!t->env.erratum)
+		return;
+	dvmi_scn_line(t, column, "TLBI VALE1IS,XZR"); /* Linux commit a8f78680ee6b */
+	dvmi_scn_line(t, column, "DSB ISH");
+}
 
-	if (insn->flags)
-		dvmi_scn_unsupported(x->t, insn,
-				     "levels, walk caches and KPTI twins are not "
-				     "modelled");
-	else if (insn->src[0].kind != DVMI_NONE)
+/* ---- TLBIs ---- */
+
+/* By address; @hint goes into the operand too. */
+static void tlbi_va(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const char *op,
+		    unsigned asid_or, uint64_t hint)
+{
+	uint64_t bits = (s->value[DVMI_SCN_ASID] | asid_or) << 48 | hint;
+	unsigned c = x->column;
+
+	if (!(s->known >> DVMI_SCN_ASID & 1)) {
+		dvmi_scn_line(x->t, c, "LSL X%d,X%u,#48", SCRATCH2,
+			      dvmi_scn_reg(x->t, c, DVMI_SCN_ASID));
+		if (hint) {
+			dvmi_scn_line(x->t, c, "MOV X%d,#%" PRIu64, SCRATCH, hint);
+			dvmi_scn_line(x->t, c, "ORR X%d,X%d,X%d", SCRATCH2, SCRATCH2, SCRATCH);
+		}
+		dvmi_scn_line(x->t, c, "ORR X%d,X%d,X%d", SCRATCH2, SCRATCH2, DVMI_SCN_PAGE_X);
+		dvmi_scn_line(x->t, c, "TLBI %s,X%d", op, SCRATCH2);
+		return;
+	}
+	if (!bits) {
+		dvmi_scn_line(x->t, c, "TLBI %s,X%d", op, DVMI_SCN_PAGE_X);
+		return;
+	}
+	dvmi_scn_line(x->t, c, "MOV X%d,#%" PRIu64, SCRATCH2, bits);
+	dvmi_scn_line(x->t, c, "ORR X%d,X%d,X%d", SCRATCH2, SCRATCH2, DVMI_SCN_PAGE_X);
+	dvmi_scn_line(x->t, c, "TLBI %s,X%d", op, SCRATCH2);
+}
+
+static void tlbi_asid(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const char *is,
+		      unsigned asid_or)
+{
+	if (s->known >> DVMI_SCN_ASID & 1)
+		dvmi_scn_line(x->t, x->column, "MOV X%d,#%" PRIu64, SCRATCH2,
+			      (s->value[DVMI_SCN_ASID] | asid_or) << 48);
+	else
+		dvmi_scn_line(x->t, x->column, "LSL X%d,X%u,#48", SCRATCH2,
+			      dvmi_scn_reg(x->t, x->column, DVMI_SCN_ASID));
+	dvmi_scn_line(x->t, x->column, "TLBI ASIDE1%s,X%d", is, SCRATCH2);
+}
+
+/*
+ * One operation on the page. Where tables were freed x stands for a table entry. The right hint
+ * (level 3) changes nothing, so it is left out; the wrong one is TTL 0b0110: 4 KB, level 2.
+ */
+static void tlbi_page(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const struct dvmi_insn *insn,
+		      const char *is, unsigned asid_or)
+{
+	bool all = x->h->fields[DVMI_REQ_FREED_TABLES] && !(insn->flags & DVMI_TLBI_LEAF);
+	uint64_t hint = insn->flags & DVMI_TLBI_BADTTL ? UINT64_C(6) << 44 : 0;
+	char op[16];
+
+	snprintf(op, sizeof(op), "%s%s", all ? "VAE1" : "VALE1", is);
+	tlbi_va(x, s, op, asid_or, hint);
+}
+
+static void tlbi(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+{
+	const char *is = insn->scope == DVMI_TLBI_IS || x->t->env.fb ? "IS" : "";
+	bool twin = x->t->env.kpti && !(insn->flags & DVMI_TLBI_NOTWIN);
+	bool page = insn->what == DVMI_TLBI_REQUEST && !x->h->whole_mm;
+
+	if (insn->src[0].kind != DVMI_NONE) {
 		dvmi_scn_unsupported(x->t, insn, "TLBI domains are not modelled");
-	else if (insn->what == DVMI_TLBI_ALL)
+	} else if (insn->what == DVMI_TLBI_ALL) {
 		dvmi_scn_line(x->t, x->column, "TLBI VMALLE1%s", is);
-	else if (insn->what == DVMI_TLBI_REQUEST && !x->h->whole_mm)
-		dvmi_scn_line(x->t, x->column, "TLBI VALE1%s,X%d", is, PAGE_REG);
-	else {
-		dvmi_scn_line(x->t, x->column, "MOV X%d,#0", SCRATCH2); /* all run with ASID 0 */
-		dvmi_scn_line(x->t, x->column, "TLBI ASIDE1%s,X%d", is, SCRATCH2);
+	} else {
+		for (unsigned k = 0; k <= twin; k++)
+			if (page)
+				tlbi_page(x, s, insn, is, k);
+			else
+				tlbi_asid(x, s, is, k);
 	}
 }
 
-static void protection(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+/* mm->context.id; it stays what it is, except where the allocator is part of the test. */
+static void sample_asid(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+{
+	unsigned mm = x->h->mm;
+
+	if ((x->h->hook == DVMI_HOOK_SWITCH_IN && insn->base == DVMI_BASE_PREV) ||
+	    (x->h->hook == DVMI_HOOK_SWITCH_OUT && insn->base == DVMI_BASE_NEXT))
+		mm = !mm;
+	if (mm == DVMI_SCN_OTHER_MM) {
+		dvmi_scn_set_known(s, DVMI_SCN_ASID, DVMI_SCN_ASID_OTHER);
+	} else if (!x->t->asid_in_memory) {
+		dvmi_scn_set_known(s, DVMI_SCN_ASID, DVMI_SCN_ASID_MM);
+	} else {
+		unsigned at = dvmi_scn_loc(x->t, x->column, "mm_id", DVMI_SCN_ASID_MM);
+
+		dvmi_scn_line(x->t, x->column, "LDR X%u,[X%u]",
+			      dvmi_scn_reg(x->t, x->column, DVMI_SCN_ASID), at);
+		dvmi_scn_set_unknown(s, DVMI_SCN_ASID);
+	}
+}
+
+/*
+ * The notifier of an SMMU with a context of its own (upstream SVA): commands that invalidate it
+ * and a CMD_SYNC. The driver's barriers order them after earlier stores and wait for them.
+ */
+static void notify(struct dvmi_scn_xlat *x)
+{
+	unsigned c = x->column;
+
+	if (!x->t->env.sva)
+		return;
+	dvmi_scn_line(x->t, c, "DSB ISHST");
+	dvmi_scn_line(x->t, c, "MOV X%d,#%" PRIu64, SCRATCH2, (uint64_t)DVMI_SCN_ASID_SMMU << 48);
+	dvmi_scn_line(x->t, c, "TLBI ASIDE1IS,X%d", SCRATCH2);
+	dvmi_scn_line(x->t, c, "DSB ISH");
+}
+
+static void protection(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 {
 	unsigned n = insn->op - DVMI_MIGRATE_DISABLE;
 	uint8_t *depth = &s->pinned[n / 2];
@@ -219,26 +387,30 @@ static void protection(struct xlat *x, struct dvmi_scn_state *s, const struct dv
 		dvmi_scn_unsupported(x->t, insn, "protections do not pair");
 }
 
-static void effect(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
+static void effect(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 {
 	if (insn->op >= DVMI_MASK_NONE && insn->op <= DVMI_MASK_NEXT) {
-		dvmi_scn_unsupported(x->t, insn, "CPU masks are not modelled");
+		dvmi_scn_mask_reg(x, s, insn);
 	} else if (insn->op <= DVMI_LSR) {
 		arithmetic(x, s, insn);
-	} else if (insn->op >= DVMI_LD && insn->op <= DVMI_FADD) {
-		access(x, s, insn);
 	} else if (dvmi_op_is_memory(insn->op)) {
-		dvmi_scn_unsupported(x->t, insn, "CPU masks are not modelled");
+		access(x, s, insn);
 	} else if (insn->op == DVMI_SYNC) {
-		dvmi_scn_line(x->t, x->column, "DSB ISH"); /* no erratum, no SME */
+		dvmi_scn_sync(x->t, x->column);
 	} else if (insn->op >= DVMI_DSB && insn->op <= DVMI_ISB) {
 		barrier(x, insn);
+	} else if (insn->op == DVMI_ASID) {
+		sample_asid(x, s, insn);
 	} else if (insn->op == DVMI_TLBI) {
-		tlbi(x, insn);
+		tlbi(x, s, insn);
 	} else if (insn->op == DVMI_IPI) {
-		dvmi_scn_unsupported(x->t, insn, "IPIs are not modelled");
+		dvmi_scn_ipi(x, s, insn);
+	} else if (insn->op == DVMI_NOTIFY) {
+		notify(x);
 	} else if (insn->op == DVMI_PARK) {
-		dvmi_scn_unsupported(x->t, insn, "the reserved table is not modelled");
+		/* A walk may be in progress when TTBR0 becomes the reserved table. */
+		if (x->h->walker)
+			dvmi_scn_line(x->t, x->column, "WALK X4,[X1]");
 	} else if (insn->op >= DVMI_MIGRATE_DISABLE && insn->op <= DVMI_IRQ_ENABLE) {
 		protection(x, s, insn);
 	} else if (insn->op == DVMI_SECTION) {
@@ -246,19 +418,18 @@ static void effect(struct xlat *x, struct dvmi_scn_state *s, const struct dvmi_i
 	} else if (insn->op == DVMI_SECTION_END) {
 		s->section = 0;
 	}
-	/* asid: one mm, one ASID. notify: no secondary TLB. Neither leaves a trace here. */
 	s->pc++;
 }
 
 /* ---- flow ---- */
 
-static struct point *find_point(struct xlat *x, const struct dvmi_scn_state *s)
+static struct dvmi_scn_point *find_point(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
 {
 	unsigned i = 0;
 
 	while (i < x->points && memcmp(&x->point[i].state, s, sizeof(*s)) != 0)
 		i++;
-	if (i == POINTS_MAX) {
+	if (i == DVMI_SCN_POINTS) {
 		dvmi_scn_unsupported(x->t, NULL, "more than 48 branch targets in a hook");
 		return NULL;
 	}
@@ -279,21 +450,21 @@ static bool is_target(const struct dvmi_program *p, unsigned pc)
 	return false;
 }
 
-static void go_to(struct xlat *x, int label)
+static void go_to(struct dvmi_scn_xlat *x, int label)
 {
 	dvmi_scn_use_label(x->t, x->column, label);
 	dvmi_scn_line(x->t, x->column, "B L%d", label);
 }
 
 /* A branch on values of the test's run: CMP, B.cond to the taken side. */
-static void emit_branch(struct xlat *x, const struct dvmi_scn_state *s,
+static void emit_branch(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
 			const struct dvmi_insn *insn)
 {
 	static const char *const cond[] = {[DVMI_BEQ] = "EQ", [DVMI_BNE] = "NE", [DVMI_BLT] = "CC",
 					   [DVMI_BGE] = "CS", [DVMI_BLE] = "LS", [DVMI_BGT] = "HI"};
 	struct dvmi_scn_state to = *s;
-	unsigned a = in_reg(x, s, &insn->src[0], SCRATCH), b;
-	struct point *p;
+	unsigned a = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH), b;
+	struct dvmi_scn_point *p;
 
 	to.pc = insn->target;
 	p = find_point(x, &to);
@@ -305,58 +476,73 @@ static void emit_branch(struct xlat *x, const struct dvmi_scn_state *s,
 			      a, p->label);
 		return;
 	}
-	b = in_reg(x, s, &insn->src[1], SCRATCH2);
+	b = dvmi_scn_in_reg(x, s, &insn->src[1], SCRATCH2);
 	dvmi_scn_line(x->t, x->column, "CMP X%u,X%u", a, b);
 	dvmi_scn_line(x->t, x->column, "B.%s L%d", cond[insn->op], p->label);
 }
 
 /* The first pass over a move: what is known whichever way it was reached. */
-static void reached(struct xlat *x, const struct dvmi_scn_state *s)
+static void reached(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
 {
 	struct dvmi_scn_move *move = x->h->move;
 
 	if (!move->reached) {
 		move->state = *s;
+		move->hook = x->h->number;
 		move->reached = true;
 		return;
 	}
-	if (move->state.section != s->section || move->state.restarts != s->restarts)
+	if (move->state.section != s->section || move->state.restarts != s->restarts ||
+	    memcmp(move->state.pinned, s->pinned, sizeof(s->pinned)) != 0 ||
+	    move->hook != x->h->number)
 		dvmi_scn_unsupported(x->t, &x->p->insns[s->pc],
-				     "it is reached with different sections armed");
-	for (unsigned r = 0; r < DVMI_REGS; r++)
-		if ((s->known >> r & 1) && (move->state.known >> r & 1) &&
-		    s->value[r] == move->state.value[r])
-			continue;
-		else
-			move->state.known &= (uint16_t) ~(1u << r);
+				     "it is reached with different sections or protections");
+	move->state.sent |= s->sent;
+	for (unsigned r = 0; r < DVMI_SCN_SLOTS; r++)
+		if (!(s->known >> r & 1) || !(move->state.known >> r & 1) ||
+		    s->value[r] != move->state.value[r])
+			move->state.known &= ~(1u << r);
+}
+
+static void saved_name(char *name, size_t size, const struct dvmi_scn_move *move, unsigned slot)
+{
+	snprintf(name, size, "saved%u_%u", move->number, slot);
 }
 
 /* Registers that are not the same on every way go through memory. */
-static void leave(struct xlat *x, const struct dvmi_scn_state *s)
+static void leave(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
 {
 	const struct dvmi_scn_move *move = x->h->move;
 
-	for (unsigned r = 0; r < DVMI_REGS; r++) {
-		struct dvmi_operand o = {.kind = DVMI_REG, .n = (uint8_t)r};
+	for (unsigned r = 0; r < DVMI_SCN_SLOTS; r++) {
+		unsigned reg = SCRATCH2, at;
 		char name[48];
-		unsigned reg;
 
 		if (!(move->save >> r & 1))
 			continue;
-		snprintf(name, sizeof(name), "saved_X%u", DVMI_SCN_FIRST_REG + r);
-		reg = dvmi_scn_loc(x->t, x->column, name, 0);
-		dvmi_scn_line(x->t, x->column, "STR X%u,[X%u]", in_reg(x, s, &o, SCRATCH2), reg);
+		saved_name(name, sizeof(name), move, r);
+		at = dvmi_scn_loc(x->t, x->column, name, 0);
+		if (s->known >> r & 1)
+			dvmi_scn_line(x->t, x->column, "MOV X%u,#%" PRIu64, reg, s->value[r]);
+		else
+			reg = dvmi_scn_reg(x->t, x->column, r);
+		dvmi_scn_line(x->t, x->column, "STR X%u,[X%u]", reg, at);
 	}
 }
 
-static bool moves_here(const struct xlat *x, const struct dvmi_scn_state *s)
+static bool moves_here(const struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
 {
-	return x->h->move && s->pc == x->h->move->at && !s->pinned[0] && !s->pinned[1] &&
-	       !s->pinned[2];
+	const struct dvmi_scn_move *move = x->h->move;
+
+	if (!move || s->pc != move->at)
+		return false;
+	if (move->kind == DVMI_SCN_HOST)
+		return true;
+	return !s->pinned[1] && !s->pinned[2] && (move->kind == DVMI_SCN_PREEMPTED || !s->pinned[0]);
 }
 
 /* Translate from @s on, up to a return, a move or a point that is translated already. */
-static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
+static void straight(struct dvmi_scn_xlat *x, struct dvmi_scn_state s, int moved)
 {
 	bool first = true;
 
@@ -370,7 +556,7 @@ static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
 			return;
 		}
 		if (first || is_target(x->p, s.pc)) {
-			struct point *p = find_point(x, &s);
+			struct dvmi_scn_point *p = find_point(x, &s);
 
 			if (!p)
 				return;
@@ -389,12 +575,16 @@ static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
 			return;
 		}
 		if (insn->op == DVMI_RET) {
+			x->t->unfold |= x->ended &&
+					memcmp(x->folded, s.folded, sizeof(s.folded)) != 0;
+			memcpy(x->folded, s.folded, sizeof(s.folded));
+			x->ended = true;
 			go_to(x, x->end);
 			return;
 		}
 		if (!dvmi_op_is_branch(insn->op)) {
 			effect(x, &s, insn);
-		} else if (known(x, &s, &insn->src[0], &a) && known(x, &s, &insn->src[1], &b)) {
+		} else if (dvmi_scn_known(x, &s, &insn->src[0], &a) && dvmi_scn_known(x, &s, &insn->src[1], &b)) {
 			s.pc = dvmi_op_taken(insn->op, a, b) ? insn->target : (uint16_t)(s.pc + 1);
 		} else {
 			emit_branch(x, &s, insn);
@@ -403,26 +593,37 @@ static void straight(struct xlat *x, struct dvmi_scn_state s, int moved)
 	}
 }
 
-static void resume(struct xlat *x, struct dvmi_scn_state *s)
+/* Does the kernel restart the armed section? A host that moves the vCPU knows of none. */
+static bool restarts(const struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
+		     const struct dvmi_scn_move *move)
+{
+	if (!s->section || move->kind == DVMI_SCN_HOST)
+		return false;
+	return move->kind == DVMI_SCN_MIGRATES ||
+	       x->p->insns[s->section - 1].flags == DVMI_SECTION_ON_SWITCH;
+}
+
+static void resume(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s)
 {
 	const struct dvmi_scn_move *move = x->h->from_move;
 
 	*s = move->state;
-	if (s->section) {
+	if (restarts(x, s, move)) {
 		s->pc = x->p->insns[s->section - 1].target;
 		s->restarts++;
 	}
-	for (unsigned r = 0; r < DVMI_REGS; r++) {
+	for (unsigned r = 0; r < DVMI_SCN_SLOTS; r++) {
 		char name[48];
-		unsigned reg;
+		unsigned at;
 
 		if (!(s->known >> r & 1))
 			s->value[r] = 0;
 		if (!(move->save >> r & 1))
 			continue;
-		snprintf(name, sizeof(name), "saved_X%u", DVMI_SCN_FIRST_REG + r);
-		reg = dvmi_scn_loc(x->t, x->column, name, 0);
-		dvmi_scn_line(x->t, x->column, "LDR X%u,[X%u]", DVMI_SCN_FIRST_REG + r, reg);
+		saved_name(name, sizeof(name), move, r);
+		at = dvmi_scn_loc(x->t, x->column, name, 0);
+		dvmi_scn_line(x->t, x->column, "LDR X%u,[X%u]",
+			      dvmi_scn_reg(x->t, x->column, r), at);
 	}
 }
 
@@ -444,24 +645,62 @@ static void fall_through(struct dvmi_scn_column *c, int end)
 		c->lines--;
 }
 
+/* The handler of an IPI works with the ASID that the sender has sampled. */
+static void sent_asid(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s)
+{
+	if (!x->t->asid_in_memory) {
+		dvmi_scn_set_known(s, DVMI_SCN_ASID, DVMI_SCN_ASID_MM);
+		return;
+	}
+	dvmi_scn_line(x->t, x->column, "LDR X%u,[X%u]",
+		      dvmi_scn_reg(x->t, x->column, DVMI_SCN_ASID),
+		      dvmi_scn_loc(x->t, x->column, "ipi_asid", DVMI_SCN_ASID_MM));
+	dvmi_scn_set_unknown(s, DVMI_SCN_ASID);
+}
+
+/* Private words have the values that the story before, or the column so far, gave them. */
+static void begin_folding(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h,
+			  struct dvmi_scn_state *s)
+{
+	struct dvmi_scn_column *c = &t->col[h->column];
+
+	for (unsigned o = 0; o < t->cols; o++) /* one vCPU on two CPUs, or two on one */
+		t->unfold |= o == h->column ? c->cpu >= 0 && c->cpu != (int)h->cpu
+					    : t->col[o].cpu == (int)h->cpu;
+	for (unsigned i = 0; i < DVMI_SCN_FOLDED && c->cpu < 0; i++)
+		c->folded[i] = t->p->words[i].base == DVMI_BASE_CPU
+				       ? t->words.cpu[h->cpu][i]
+				       : t->words.mm[DVMI_SCN_OTHER_MM][i];
+	c->cpu = (int)h->cpu;
+	memcpy(s->folded, c->folded, sizeof(s->folded));
+}
+
 void dvmi_scn_hook(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h)
 {
-	struct xlat x = {.t = t, .h = h, .p = t->p, .column = h->column};
+	struct dvmi_scn_xlat x = {.t = t, .h = h, .p = t->p, .column = h->column};
+	int entry = t->p->hooks[h->hook];
 	struct dvmi_scn_state s;
 
-	if (t->p->hooks[h->hook] < 0 || t->why[0])
+	if (entry < 0 && h->hook == DVMI_HOOK_BATCH_ADD)
+		entry = t->p->hooks[DVMI_HOOK_FLUSH];
+	if (entry < 0 || t->why[0])
 		return;
 	x.end = dvmi_scn_new_label(t, h->column);
 	memset(&s, 0, sizeof(s));
-	s.known = (1u << DVMI_REGS) - 1;
-	s.pc = (uint16_t)t->p->hooks[h->hook];
+	s.known = (1u << DVMI_SCN_SLOTS) - 1;
+	s.pc = (uint16_t)entry;
+	if (h->hook == DVMI_HOOK_IPI)
+		sent_asid(&x, &s);
 	if (h->from_move)
 		resume(&x, &s);
+	begin_folding(t, h, &s);
 	straight(&x, s, h->moved_label);
 	for (unsigned i = 0; i < x.points && !t->why[0]; i++)
 		if (!x.point[i].done)
 			straight(&x, x.point[i].state, h->moved_label);
 	t->origin = 0;
+	if (x.ended)
+		memcpy(t->col[h->column].folded, x.folded, sizeof(x.folded));
 	fall_through(&t->col[h->column], x.end);
 	dvmi_scn_put_label(t, h->column, x.end);
 }

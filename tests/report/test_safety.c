@@ -16,11 +16,13 @@
 static const struct {
 	const char *strategy, *line;
 } lines[] = {
-	{ "always-broadcast", "  always-broadcast          SAFE\n" },
-	{ "recheck", "  recheck                   UNSAFE in foreign-migrate\n" },
+	{ "always-broadcast", "  always-broadcast          cat: SAFE; prose: UNSAFE in new-asid\n" },
+	{ "recheck", "  recheck                   cat: UNSAFE in foreign-migrate, batch; prose: UNSAFE in "
+		     "foreign-migrate, batch, new-asid\n" },
 	{ "active-cpu-v2-plain-load",
-	  "  active-cpu-v2-plain-load  cat: SAFE; prose: UNSAFE in arrive, foreign\n" },
-	{ "cpumask-ipi", "  cpumask-ipi               not known in every scenario\n" },
+	  "  active-cpu-v2-plain-load  cat: SAFE; prose: UNSAFE in arrive, foreign, fork, reuse, rollover, "
+	  "new-asid\n" },
+	{ "null", "  null                      UNSAFE in every scenario\n" },
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
 
