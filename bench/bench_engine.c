@@ -4,10 +4,13 @@
  * One line per point, fields separated by blanks:
  *   engine access ORDER every K cpus N M_accesses_per_s A
  *   engine flush CASE cpus N ns_per_flush T
- *   engine records cpus N M_records_per_s R M_events_per_s E
+ *   engine records SCHEDULE cpus N M_records_per_s R M_events_per_s E
+ *   engine tasks SCHEDULE tasks N ns_per_record T bytes_per_task B
+ *   engine memory cpus N bytes_per_cpu B bytes_per_cpu_with_tlbs B
  * ORDER: "ahead", or "strict" with the accesses of all CPUs in the order of time. K: accesses between
- * two flushes of a CPU, 0: none. CASE "one": one CPU flushes, the others are idle; "all": every CPU does. Each flush is a page
- * flush by the shipped always-broadcast. The median of five repetitions.
+ * two flushes of a CPU, 0: none. CASE "one": one CPU flushes, the others are idle; "all": every CPU
+ * does. Each flush is a page flush by the shipped always-broadcast. The median of five repetitions.
+ * Bytes are what the heap grows by (glibc's mallinfo2()) per task or CPU more, the trace not included.
  */
 #include <dvmsim/model.h>
 #include <dvmsim/sim.h>
@@ -15,6 +18,7 @@
 #include <dvmsim/trace.h>
 #include <dvmsim/workload.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +32,7 @@ static struct dvm_model *hw, *kernel;
 static struct dvm_strategy *strategy;
 static struct dvm_error err;
 static bool strict;
+static unsigned schedule;
 
 static void must(int ret)
 {
@@ -63,7 +68,8 @@ static double run(const struct dvm_trace *trace, unsigned copies, struct dvm_sta
 	for (int i = 0; i < REPEATS; i++) {
 		struct dvm_sim_options o = { .size = sizeof(o), .hw = hw, .kernel = kernel,
 					     .strategy = strategy, .trace = trace,
-					     .copies = copies, .strict_order = strict };
+					     .copies = copies, .strict_order = strict,
+					     .schedule = schedule };
 		struct dvm_sim *sim;
 		double start;
 
@@ -198,6 +204,11 @@ static void bench_flush(uint64_t cpus, int all)
 	dvm_trace_free(trace);
 }
 
+static const char *schedule_name(void)
+{
+	return schedule == DVM_SIM_SIMULATED ? "simulated" : "recorded";
+}
+
 static void bench_records(uint64_t cpus)
 {
 	struct dvm_trace *trace;
@@ -209,9 +220,96 @@ static void bench_records(uint64_t cpus)
 	dvm_trace_records(trace, &records);
 	set_cpus(cpus);
 	ns = run(trace, 0, &stats);
-	printf("engine records cpus %llu M_records_per_s %.1f M_events_per_s %.1f\n",
-	       (unsigned long long)cpus, (double)records * (double)stats.copies * 1e3 / ns,
+	printf("engine records %s cpus %llu M_records_per_s %.1f M_events_per_s %.1f\n",
+	       schedule_name(), (unsigned long long)cpus, (double)records * (double)stats.copies * 1e3 / ns,
 	       (double)stats.events * 1e3 / ns);
+	dvm_trace_free(trace);
+}
+
+/* ---- growth in tasks and CPUs ---- */
+
+/* What a simulation holds before it runs; when it has run, if @go. */
+static double heap_bytes(const struct dvm_trace *trace, unsigned copies, bool go)
+{
+	struct dvm_sim_options o = { .size = sizeof(o), .hw = hw, .kernel = kernel,
+				     .strategy = strategy, .trace = trace, .copies = copies,
+				     .schedule = schedule };
+	struct mallinfo2 before = mallinfo2(), after;
+	struct dvm_sim *sim;
+
+	must(dvm_sim_new(&o, &sim, &err));
+	if (go)
+		must(dvm_sim_run(sim, &err));
+	after = mallinfo2();
+	dvm_sim_free(sim);
+	return (double)(after.uordblks + after.hblkhd) -
+	       (double)(before.uordblks + before.hblkhd);
+}
+
+/* @tasks threads of 64 processes on one CPU, one after the other: a microsecond and a flush each. */
+static struct dvm_trace *tasks_trace(unsigned tasks, unsigned records)
+{
+	struct dvm_trace *trace = new_trace(1);
+
+	for (unsigned mm = 1; mm <= 64; mm++)
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_MM_NEW, .mm = mm,
+						      .flags = DVM_TRACE_F_INITIAL });
+	for (unsigned t = 1; t <= tasks; t++)
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_TASK_NEW, .task = t,
+						      .mm = 1 + t % 64,
+						      .flags = DVM_TRACE_F_INITIAL });
+	for (unsigned i = 0; i < records; i += 3) {
+		unsigned t = 1 + i / 3 % tasks;
+
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_SWITCH, .task = t,
+						      .mm = 1 + t % 64 });
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_RUN, .task = t,
+						      .amount = 1000,
+						      .flags = DVM_TRACE_F_TIME });
+		put(trace, (struct dvm_trace_record){ .kind = DVM_TRACE_FLUSH, .task = t,
+						      .mm = 1 + t % 64, .va = 0x1000,
+						      .request = DVM_TRACE_REQ_PAGE, .level = 3,
+						      .amount = 1, .stride_shift = 12,
+						      .flags = DVM_TRACE_F_LEAF,
+						      .op = DVM_TRACE_OP_FAULT_COW });
+	}
+	return trace;
+}
+
+static void bench_tasks(unsigned tasks)
+{
+	const unsigned records = 300000;
+	struct dvm_trace *trace = tasks_trace(tasks, records);
+	struct dvm_trace *more = tasks_trace(2 * tasks, records);
+	struct dvm_stats stats;
+	double ns, bytes;
+
+	set_cpus(128);
+	ns = run(trace, 1, &stats);
+	bytes = heap_bytes(more, 1, true) - heap_bytes(trace, 1, true);
+	printf("engine tasks %s tasks %u ns_per_record %.0f bytes_per_task %.0f\n",
+	       schedule_name(), tasks, ns / records, bytes / tasks);
+	dvm_trace_free(more);
+	dvm_trace_free(trace);
+}
+
+static void bench_memory(unsigned cpus)
+{
+	struct dvm_trace *trace = new_trace(1);
+	double with[2], without[2];
+
+	begin(trace);
+	for (int i = 0; i < 2; i++) {
+		set_cpus(cpus << i);
+		without[i] = heap_bytes(trace, cpus << i, false);
+	}
+	put_accesses(trace, 64);
+	for (int i = 0; i < 2; i++) {
+		set_cpus(cpus << i);
+		with[i] = heap_bytes(trace, cpus << i, false);
+	}
+	printf("engine memory cpus %u bytes_per_cpu %.0f bytes_per_cpu_with_tlbs %.0f\n", cpus,
+	       (without[1] - without[0]) / cpus, (with[1] - with[0]) / cpus);
 	dvm_trace_free(trace);
 }
 
@@ -228,9 +326,15 @@ int main(void)
 		bench_flush(cpus, 0);
 	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
 		bench_flush(cpus, 1);
-	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 4)
-		bench_records(cpus);
-	bench_records(128);
+	for (schedule = 0; schedule < 2; schedule++) {
+		for (uint64_t cpus = 8; cpus <= 1024; cpus *= 4)
+			bench_records(cpus);
+		for (unsigned tasks = 64; tasks <= 16384; tasks *= 16)
+			bench_tasks(tasks);
+	}
+	schedule = 0;
+	for (unsigned cpus = 8; cpus <= 512; cpus *= 4)
+		bench_memory(cpus);
 	dvm_strategy_free(strategy);
 	dvm_model_free(kernel);
 	dvm_model_free(hw);

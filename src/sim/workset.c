@@ -90,12 +90,16 @@ static struct entry *to_front(struct dvmi_workset *w, unsigned cpu, uint32_t mm)
 	return list;
 }
 
-/* Keep the sum within the TLB: the address spaces that ran longest ago lose first. */
-static void evict(struct dvmi_workset *w, struct entry *list)
+/*
+ * Keep the sum within the TLB: the address spaces that ran longest ago lose first. What flushes have
+ * taken away makes room.
+ */
+static void evict(const struct dvmi_workset *w, struct entry *list)
 {
 	uint64_t room = w->rules.capacity;
 
 	for (unsigned i = 0; i < RECENT && list[i].mm != NO_MM; i++) {
+		settle(w, &list[i]);
 		if (list[i].held > room)
 			list[i].held = room;
 		room -= list[i].held;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The reference engine: the timing machine in strict order on a plain event queue, a plain fabric
- * and plain TLBs. sim_plain FIRST COUNT prints the outcomes of so many random runs; test_sim_ref
+ * The reference engine: the timing machine in strict order on a plain event queue, a plain fabric,
+ * plain TLBs, a plain oracle and plain working sets. sim_plain FIRST COUNT prints the outcomes of so many random runs; test_sim_ref
  * holds those of the engine against them.
  */
 #include "random_run.h"

@@ -213,7 +213,7 @@ static struct dvm_trace *workload(struct dvmi_rng *rng, unsigned cpus, bool race
 	struct random_trace_size size = { .cpus = 1 + (unsigned)dvmi_rng_below(rng, cpus),
 					  .mms = 1 + (unsigned)dvmi_rng_below(rng, 8),
 					  .steps = 100 + (unsigned)dvmi_rng_below(rng, 500),
-					  .accesses = dvmi_rng_below(rng, 8) != 0,
+					  .accesses = dvmi_rng_below(rng, 3) != 0,
 					  .steady = dvmi_rng_below(rng, 2) };
 	struct dvm_trace *trace;
 	struct dvm_error err;

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sim/oracle.h as tables of yes and no, one for each pair of address space and CPU; flushes are kept
+ * for ever, and every rule looks at all of them.
+ */
+#include "sim/oracle.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CPUS 64
+#define NOBODY UINT32_MAX
+
+struct dvmi_oracle_flush {
+	uint32_t mm, owner;
+	bool checked, whole, returned, local, broadcast;
+	unsigned cpu; /* that issued what no DSB has completed */
+	uint64_t record;
+	bool held[CPUS], covered[CPUS];
+};
+
+struct mm {
+	bool held[CPUS], stale[CPUS], ever[CPUS];
+	uint64_t stale_record;
+};
+
+struct dvmi_oracle {
+	unsigned cpus;
+	uint32_t mms, current[CPUS];
+	struct mm *mm;
+	struct dvmi_oracle_flush **flushes;
+	size_t count;
+};
+
+int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
+{
+	struct dvmi_oracle *o = calloc(1, sizeof(*o));
+
+	if (cpus > CPUS)
+		abort();
+	o->cpus = cpus;
+	o->mms = mms;
+	o->mm = calloc(mms, sizeof(*o->mm));
+	for (unsigned c = 0; c < cpus; c++)
+		o->current[c] = NOBODY;
+	*oracle = o;
+	return 0;
+}
+
+void dvmi_oracle_free(struct dvmi_oracle *o)
+{
+	if (!o)
+		return;
+	for (size_t i = 0; i < o->count; i++)
+		free(o->flushes[i]);
+	free(o->flushes);
+	free(o->mm);
+	free(o);
+}
+
+void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	o->current[cpu] = mm;
+	o->mm[mm].held[cpu] = o->mm[mm].ever[cpu] = true;
+}
+
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
+{
+	for (uint32_t mm = 0; mm < o->mms; mm++) {
+		o->mm[mm].stale[cpu] = false;
+		if (o->current[cpu] != mm)
+			o->mm[mm].held[cpu] = false;
+	}
+	for (size_t i = 0; i < o->count; i++)
+		if (o->flushes[i]->mm != o->current[cpu])
+			o->flushes[i]->covered[cpu] = true;
+}
+
+struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,
+					    bool whole_asid, uint64_t record)
+{
+	struct dvmi_oracle_flush *f = calloc(1, sizeof(*f));
+
+	*f = (struct dvmi_oracle_flush){ .mm = mm, .owner = NOBODY, .checked = checked,
+					 .whole = whole_asid, .record = record };
+	memcpy(f->held, o->mm[mm].held, sizeof(f->held));
+	o->flushes = realloc(o->flushes, (o->count + 1) * sizeof(struct dvmi_oracle_flush *));
+	return o->flushes[o->count++] = f;
+}
+
+static void issued(struct dvmi_oracle_flush *f, unsigned cpu)
+{
+	if (f->cpu != cpu)
+		f->local = f->broadcast = false;
+	f->cpu = cpu;
+}
+
+void dvmi_oracle_local(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
+{
+	(void)o;
+	if (!f)
+		return;
+	issued(f, cpu);
+	f->local = true;
+}
+
+void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
+{
+	(void)o;
+	if (!f)
+		return;
+	issued(f, cpu);
+	f->broadcast = true;
+}
+
+void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
+{
+	struct mm *mm;
+
+	if (!f)
+		return;
+	mm = &o->mm[f->mm];
+	f->covered[target] = true;
+	if (f->whole || (f->checked && f->returned))
+		mm->stale[target] = false;
+	if (f->whole && o->current[target] != f->mm)
+		mm->held[target] = false;
+}
+
+void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)
+{
+	struct dvmi_oracle_flush *f = dvmi_oracle_begin(o, mm, false, true, 0);
+
+	f->cpu = cpu;
+	f->local = !broadcast;
+	f->broadcast = broadcast;
+	f->returned = true;
+}
+
+void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
+{
+	for (size_t i = 0; i < o->count; i++) {
+		struct dvmi_oracle_flush *f = o->flushes[i];
+
+		if (f->cpu != cpu)
+			continue;
+		if (f->local)
+			dvmi_oracle_ipi(o, f, cpu);
+		f->local = false;
+		for (unsigned c = 0; c < o->cpus && f->broadcast && inner; c++)
+			if (f->held[c])
+				dvmi_oracle_ipi(o, f, c);
+		f->broadcast = f->broadcast && !inner;
+	}
+}
+
+static void judge(struct dvmi_oracle *o, const struct dvmi_oracle_flush *f)
+{
+	for (unsigned c = 0; c < o->cpus && f->checked; c++) {
+		if (!f->held[c] || f->covered[c])
+			continue;
+		o->mm[f->mm].stale[c] = true;
+		o->mm[f->mm].stale_record = f->record;
+	}
+}
+
+void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	if (!f)
+		return;
+	f->returned = true;
+	judge(o, f);
+}
+
+void dvmi_oracle_defer(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, uint32_t owner)
+{
+	(void)o;
+	if (!f)
+		return;
+	f->returned = true;
+	f->owner = owner;
+}
+
+/* The flush made first is judged last: it is the one that is named. */
+void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner)
+{
+	for (size_t i = o->count; i-- > 0;) {
+		if (o->flushes[i]->owner != owner)
+			continue;
+		o->flushes[i]->owner = NOBODY;
+		judge(o, o->flushes[i]);
+	}
+}
+
+int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err)
+{
+	if (!o->mm[mm].stale[cpu])
+		return 0;
+	return dvmi_error_record(err, DVM_EUNSAFE, "stale", o->mm[mm].stale_record,
+				 "this flush of address space %" PRIu32
+				 " returned, yet CPU %u, which may still hold the old translation,"
+				 " runs it again: a stale translation is used", mm, cpu);
+}
+
+unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm)
+{
+	unsigned n = 0;
+
+	for (unsigned c = 0; c < o->cpus; c++)
+		n += o->mm[mm].ever[c];
+	return n;
+}
+
+bool dvmi_oracle_only_cpu(const struct dvmi_oracle *o, uint32_t mm, unsigned cpu)
+{
+	for (unsigned c = 0; c < o->cpus; c++)
+		if (c != cpu && o->mm[mm].ever[c])
+			return false;
+	return true;
+}
+
+bool dvmi_oracle_failed(const struct dvmi_oracle *o)
+{
+	(void)o;
+	return false;
+}
