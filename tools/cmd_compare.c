@@ -153,8 +153,8 @@ static int repeat_study(const struct cli_args *args, const char *path, const cha
 static int repeat(const struct cli_args *args, const char *path)
 {
 	static const char *const fixed[] = { "workload", "trace", "strategy", "model", "kernel",
-					     "baseline", "seeds", "seed", "copies", "sensitivity",
-					     "budget" };
+					     "baseline", "seeds", "seed", "copies", "schedule",
+					     "migrate", "offline", "sensitivity", "budget" };
 	size_t size = 0;
 	char *was = NULL;
 	int status;
@@ -190,8 +190,8 @@ static const struct cli_option options[] = {
 	{ "seeds", 'n', "N", "Runs of a cell in which something is random (default 5).", false },
 	{ "seed", 0, "N", "The first seed (default 1).", false },
 	{ "copies", 'c', "N", "Copies of the workload at once (default: as many as fit).", false },
-	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler) or recorded (the trace; "
-				"default).", false },
+	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler, the default) or "
+				"recorded (the trace).", false },
 	{ "migrate", 0, "HZ", "So often a second a busy CPU sends its task elsewhere (an experiment).",
 	  false },
 	{ "offline", 0, "CPU@MS", "CPU that goes offline, so many milliseconds after the start.", false },

@@ -127,8 +127,8 @@ static const struct cli_option run_options[] = {
 	{ "kernel", 'k', "KERNEL", "The kernel configuration: a name or a file (default linux-7.1).",
 	  false },
 	{ "copies", 'c', "N", "Copies of the workload at once (default: as many as fit).", false },
-	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler) or recorded (the trace; "
-				"default).", false },
+	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler, the default) or "
+				"recorded (the trace).", false },
 	{ "migrate", 0, "HZ", "So often a second a busy CPU sends its task elsewhere (an experiment).",
 	  false },
 	{ "offline", 0, "CPU@MS", "CPU that goes offline, so many milliseconds after the start.", false },

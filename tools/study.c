@@ -101,10 +101,10 @@ static int read_schedule(const struct cli_args *args, unsigned *schedule)
 {
 	const char *word = has_option(args, "schedule") ? cli_value(args, "schedule") : NULL;
 
-	*schedule = DVM_SIM_RECORDED;
-	if (word && !strcmp(word, "simulated"))
-		*schedule = DVM_SIM_SIMULATED;
-	else if (word && strcmp(word, "recorded") != 0)
+	*schedule = DVM_SIM_SIMULATED;
+	if (word && !strcmp(word, "recorded"))
+		*schedule = DVM_SIM_RECORDED;
+	else if (word && strcmp(word, "simulated") != 0)
 		return cli_usage("--schedule: '%s' is not simulated or recorded", word);
 	return CLI_OK;
 }

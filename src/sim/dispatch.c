@@ -63,6 +63,7 @@ static int come(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	int ret;
 
 	c->copy = dvmi_copy_of(s, c->task);
+	c->script = dvmi_script_of(s, c->task);
 	c->accesses_done = t->accesses_done;
 	c->used = true;
 	if (t->woken_ps != DVMI_NEVER)
@@ -162,9 +163,10 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 
 static int step(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
-	const struct dvmi_script *script = dvmi_script_of(s, c->task);
+	const struct dvmi_script *script = c->script;
 	struct dvmi_task *t = &s->tasks[c->task];
 	uint64_t left = t->remaining_ps;
+	uint32_t at;
 	bool blocks;
 	int ret;
 
@@ -177,16 +179,18 @@ static int step(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *n
 		c->running = true;
 		return dvmi_run_rest(s, c, left, now, next);
 	}
+	at = t->step < script->end ? s->scripts.steps[t->step] : DVMI_STEP_KIND;
+	if ((at & DVMI_STEP_KIND) == DVMI_STEP_RECORD)
+		return record(s, c, t, &s->records[at], now, next);
 	ret = dvmi_task_blocks(s, c->task, now, &blocks);
 	if (ret)
 		return ret;
 	if (blocks && t->state == DVMI_TASK_BLOCKED)
 		return dvmi_dispatch_switch(s, c, DVMI_SCHED_SLEPT, now, next);
-	if (t->step == script->end) {
-		t->state = DVMI_TASK_OVER;
-		return dvmi_dispatch_switch(s, c, DVMI_SCHED_EXITED, now, next);
-	}
-	return record(s, c, t, &s->records[s->scripts.steps[t->step]], now, next);
+	if (t->step < script->end)
+		return 0;
+	t->state = DVMI_TASK_OVER;
+	return dvmi_dispatch_switch(s, c, DVMI_SCHED_EXITED, now, next);
 }
 
 /* What exists when the trace begins: each copy's first CPU brings it into being. */

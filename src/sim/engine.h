@@ -102,6 +102,7 @@ struct dvmi_cpu {
 	uint64_t starts_ps;             /* when each access began, in one sum modulo 2^64: for tests */
 	uint64_t *masks;                /* mask registers */
 	/* Simulated schedule. */
+	const struct dvmi_script *script; /* of its task */
 	bool parked;                    /* idle, and acts when told to */
 	bool running;                   /* in recorded work that may be cut short, until: */
 	bool interrupted;               /* in the midst of accesses */

@@ -51,7 +51,8 @@ const struct dvmi_generator dvmi_gen_mmap = {
 "After lmbench lat_mmap, which the change log of the active-CPU patch names. Per loop: mmap (one "
 "system call), one anonymous fault per page (no flush: nothing was mapped), touch_ns of work per "
 "page, munmap (one system call, zap_page_ps per page, one last-level range flush). With move_every "
-"the task runs on CPU 0 and 1 in turn, which ends the one-CPU property of its mm at the first move.",
+"and a recorded schedule the task runs on CPU 0 and 1 in turn, which ends the one-CPU property of "
+"its mm at the first move.",
 		.params = params,
 	},
 	.ncpus = 2,
