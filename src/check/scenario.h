@@ -229,6 +229,7 @@ void dvmi_scn_before(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h);
 struct dvmi_scn_choice {
 	unsigned preempt; /* enum dvm_preempt */
 	unsigned env;	  /* DVM_SCENARIO_ENV_* */
+	bool unfolded;	  /* private words are memory too: to compare */
 };
 /* Takes one finished test; not 0 ends the making with that value. */
 typedef int dvmi_scn_emit_fn(void *arg, const struct dvmi_scn_test *t);

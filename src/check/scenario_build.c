@@ -81,7 +81,7 @@ static bool build(struct dvmi_plan *pl, dvmi_columns_fn *columns)
 {
 	bool made;
 
-	pl->unfolded = false;
+	pl->unfolded = pl->choice->unfolded;
 	made = two_rounds(pl, columns);
 	if (!made || !pl->t->unfold)
 		return made;
