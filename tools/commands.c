@@ -14,6 +14,7 @@ extern const struct cli_command cmd_run;
 extern const struct cli_command cmd_strategy_lint;
 extern const struct cli_command cmd_strategy_list;
 extern const struct cli_command cmd_strategy_show;
+extern const struct cli_command cmd_study;
 extern const struct cli_command cmd_trace_cat;
 extern const struct cli_command cmd_trace_import;
 extern const struct cli_command cmd_trace_info;
@@ -25,6 +26,7 @@ extern const struct cli_command cmd_workload_show;
 const struct cli_command *const cli_commands[] = {
 	&cmd_compare,
 	&cmd_run,
+	&cmd_study,
 	&cmd_model_list,
 	&cmd_model_show,
 	&cmd_model_lint,

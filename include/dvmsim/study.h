@@ -193,6 +193,7 @@ DVM_API const char *dvm_run_status_name(unsigned status);
  * @metrics: metrics it has; the first @primary of them are what the workload is judged by
  * @stats:   of the run with the first seed; NULL when nothing ran
  * @steps:   lines of the strategy, likewise; their count is @nsteps
+ * @work:    what the workload counts, likewise; their number is @nwork
  */
 struct dvm_cell {
 	const char *workload, *hw, *kernel, *strategy;
@@ -205,6 +206,8 @@ struct dvm_cell {
 	const struct dvm_stats *stats;
 	const struct dvm_step *steps;
 	size_t nsteps;
+	const struct dvm_work *work;
+	size_t nwork;
 };
 
 /**
@@ -232,7 +235,7 @@ struct dvm_ranges {
 
 /**
  * struct dvm_metric - one metric of one cell.
- * @name:   "forks", "elapsed", "flush p99", ...
+ * @name:   "forks", "requests p99", "elapsed", "flush p99", ...
  * @unit:   "/s", "ps" or ""
  * @higher_is_better: its direction
  * @n:      runs it was seen in; 0: no value
@@ -242,6 +245,7 @@ struct dvm_ranges {
  * @change_ci95: half of its 95 % interval; 0 when n is 1
  * @verdict: enum dvm_verdict; with NONE and BASELINE the change is 0
  * @ranges: of primary metrics; otherwise not examined
+ * @unstable: a latency of work units that came faster than they were done, in some run: no value
  */
 struct dvm_metric {
 	const char *name, *unit;
@@ -251,6 +255,7 @@ struct dvm_metric {
 	double change_pct, change_ci95;
 	int verdict;
 	struct dvm_ranges ranges;
+	bool unstable;
 };
 
 /** dvm_study_cell_count() - cells; 0 before dvm_study_run() succeeded. */

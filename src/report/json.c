@@ -91,6 +91,7 @@ static void write_metric(struct dvmi_jw *w, const struct dvm_study *s, size_t ce
 		dvmi_jw_null(w, "change_ci95");
 	}
 	dvmi_jw_string(w, "verdict", dvm_verdict_name((unsigned)m.verdict));
+	dvmi_jw_bool(w, "unstable", m.unstable);
 	write_ranges(w, s, cell, metric, &m.ranges);
 	dvmi_jw_end_object(w);
 }
@@ -162,6 +163,34 @@ static void write_steps(struct dvmi_jw *w, const struct dvm_cell *c)
 	dvmi_jw_end_array(w);
 }
 
+/* Latencies of work units; none where they would mean nothing. */
+static void write_units(struct dvmi_jw *w, const struct dvm_cell *c)
+{
+	dvmi_jw_array(w, "units");
+	for (size_t i = 0; i < c->nwork; i++) {
+		const struct dvm_unit_latency *l = &c->work[i].latency;
+
+		if (!l->units)
+			continue;
+		dvmi_jw_object(w, NULL);
+		dvmi_jw_string(w, "name", c->work[i].name);
+		dvmi_jw_u64(w, "units", l->units);
+		dvmi_jw_u64(w, "count", l->count);
+		dvmi_jw_u64(w, "window_ps", l->window_ps);
+		dvmi_jw_u64(w, "backlog", l->backlog);
+		dvmi_jw_bool(w, "unstable", l->unstable);
+		if (!l->unstable) {
+			dvmi_jw_u64(w, "total_ps", l->total_ps);
+			dvmi_jw_u64(w, "p50_ps", l->p50_ps);
+			dvmi_jw_u64(w, "p99_ps", l->p99_ps);
+			dvmi_jw_u64(w, "p999_ps", l->p999_ps);
+			dvmi_jw_u64(w, "max_ps", l->max_ps);
+		}
+		dvmi_jw_end_object(w);
+	}
+	dvmi_jw_end_array(w);
+}
+
 static void write_run(struct dvmi_jw *w, const struct dvm_study *s, const struct dvm_cell *c)
 {
 	dvmi_jw_object(w, NULL);
@@ -176,6 +205,7 @@ static void write_run(struct dvmi_jw *w, const struct dvm_study *s, const struct
 		write_stats(w, c->stats);
 	else
 		dvmi_jw_null(w, "stats");
+	write_units(w, c);
 	write_steps(w, c);
 	dvmi_jw_end_object(w);
 }

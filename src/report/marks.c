@@ -51,7 +51,8 @@ const char *dvmi_change_text(char buf[64], const struct dvm_cell *cell, const st
 		return strcpy(buf, "STALE");
 	if (mark == DVMI_MARK_MISSING)
 		return strcpy(buf, cell->status == DVM_RUN_IMPOSSIBLE ? "does not fit" :
-				   cell->status == DVM_RUN_UNFINISHED ? "unfinished" : "-");
+				   cell->status == DVM_RUN_UNFINISHED ? "unfinished" :
+				   m->unstable ? "unstable" : "-");
 	if (m->verdict == DVM_VERDICT_UNCHANGED)
 		return strcpy(buf, "same");
 	dvmi_num_change(change, dvmi_improvement(m, m->change_pct), uncertainty(m));
@@ -96,7 +97,7 @@ const char *dvmi_ranges_text(char buf[96], const struct dvm_metric *m)
 const char *dvmi_value_text(char buf[DVMI_NUM_MAX], const struct dvm_metric *m)
 {
 	if (!m->n)
-		return strcpy(buf, "-");
+		return strcpy(buf, m->unstable ? "unstable" : "-");
 	return strcmp(m->unit, "ps") ? dvmi_num_rate(buf, m->mean) : dvmi_num_time(buf, m->mean);
 }
 

@@ -174,11 +174,21 @@ int dvmi_report_safety_json(struct dvmi_jw *w, const struct dvm_study *s)
 	return ret;
 }
 
-void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
+void dvmi_report_safety_begin(struct dvmi_buf *out)
 {
 	dvmi_buf_puts(out, "Checker ('dvmsim check', docs/checker-scenarios.md); DSB ST is read as in"
 			   " Arm's cat model and as\nin the instruction's prose, which are named"
 			   " where they differ:\n");
+}
+
+void dvmi_report_safety_of(struct dvmi_buf *out, const struct dvm_strategy *s)
+{
+	put_strategy(out, NULL, s);
+}
+
+void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
+{
+	dvmi_report_safety_begin(out);
 	for (size_t i = 0; i < s->nstrategies && !out->failed; i++)
 		put_strategy(out, s, s->strategies[i]);
 }

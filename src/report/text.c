@@ -331,6 +331,27 @@ int dvm_report_text(const struct dvm_study *s, const struct dvm_report_options *
 	return dvmi_buf_take(&out, text) ? dvmi_error_nomem(err) : 0;
 }
 
+/* What the latencies of work units are taken from, or why there are none. */
+static void print_units(struct dvmi_buf *out, const struct dvm_cell *c)
+{
+	for (size_t i = 0; i < c->nwork; i++) {
+		const struct dvm_unit_latency *l = &c->work[i].latency;
+		char time[DVMI_NUM_MAX];
+
+		if (!l->units)
+			continue;
+		dvmi_buf_printf(out, "  %s: %llu units; rate and latencies of the %llu of them done in "
+				     "%s, without the\n  first and the last %d %%\n", c->work[i].name,
+				(unsigned long long)l->units, (unsigned long long)l->count,
+				dvmi_num_time(time, (double)l->window_ps), DVM_SIM_TRIM_PERCENT);
+		if (l->unstable)
+			dvmi_buf_printf(out, "  %s: unstable: they come faster than they are done, and "
+					     "%llu were not done when\n  the last one came; a latency "
+					     "would only say how long the workload is\n",
+					c->work[i].name, (unsigned long long)l->backlog);
+	}
+}
+
 int dvm_report_run_text(const struct dvm_study *s, char **text, struct dvm_error *err)
 {
 	struct dvmi_buf out = { 0 };
@@ -352,10 +373,11 @@ int dvm_report_run_text(const struct dvm_study *s, char **text, struct dvm_error
 	dvmi_buf_puts(&out, "\n");
 	for (size_t i = 0; i < c.metrics; i++) {
 		dvm_study_metric(s, 0, i, &m);
-		if (m.n)
+		if (m.n || m.unstable)
 			dvmi_buf_printf(&out, "  %-28s %s\n", dvmi_class_text(class, &m),
 					dvmi_value_text(value, &m));
 	}
+	print_units(&out, &c);
 	dvmi_buf_puts(&out, "\n");
 	dvmi_report_where(&out, s, 0, true);
 	dvmi_buf_puts(&out, "\nTime by line of the strategy\n");

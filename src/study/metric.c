@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "study/study.h"
 
+#include "base/buf.h"
+#include "base/mem.h"
+
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 static double ps(uint64_t value)
@@ -93,46 +97,145 @@ static bool mostly_idle(const struct dvm_stats *st)
 	return ps(st->idle_ps) > ps(st->elapsed_ps) * ps(st->cpus_used) / 2;
 }
 
+/* ---- which metric has which number ---- */
+
+/* Of a kind of work units, in this order; the first one is primary. */
+static const struct {
+	const char *suffix;
+	size_t offset;
+} quantiles[] = {
+	{ "p99", offsetof(struct dvm_unit_latency, p99_ps) },
+	{ "p50", offsetof(struct dvm_unit_latency, p50_ps) },
+	{ "p99.9", offsetof(struct dvm_unit_latency, p999_ps) },
+	{ "max", offsetof(struct dvm_unit_latency, max_ps) },
+};
+_Static_assert(sizeof(quantiles) / sizeof(quantiles[0]) == DVMI_UNIT_METRICS, "their names fit");
+
+/*
+ * In this order: throughputs of all work; the p99 of kinds that are work units; the fixed ones, the CPU
+ * time first, if there is work; the other quantiles. So that the primary metrics are the first ones.
+ */
+struct place {
+	enum { WORK, UNITS, FIXED_TIME } group;
+	size_t work, index; /* which work; which quantile or fixed metric */
+};
+
+static size_t count_units(const struct dvmi_run *run)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; run && i < run->nwork; i++)
+		n += run->work[i].latency.units != 0;
+	return n;
+}
+
+/* Number @n of those that are work units. */
+static size_t nth_units(const struct dvmi_run *run, size_t n)
+{
+	size_t i = 0;
+
+	while (!run->work[i].latency.units || n--)
+		i++;
+	return i;
+}
+
+static struct place place_of(const struct dvmi_run *names, size_t metric)
+{
+	size_t nwork = names ? names->nwork : 0, nunits = count_units(names);
+
+	if (metric < nwork)
+		return (struct place){ WORK, metric, 0 };
+	metric -= nwork;
+	if (metric < nunits)
+		return (struct place){ UNITS, nth_units(names, metric), 0 };
+	metric -= nunits;
+	if (metric < FIXED)
+		return (struct place){ FIXED_TIME, 0, nwork && metric < 2 ? 1 - metric : metric };
+	metric -= FIXED;
+	return (struct place){ UNITS, nth_units(names, metric / (DVMI_UNIT_METRICS - 1)),
+			       1 + metric % (DVMI_UNIT_METRICS - 1) };
+}
+
 size_t dvmi_metric_count(const struct dvm_study *s, size_t site, size_t *primary)
 {
 	const struct dvmi_run *run = naming_run(s, site);
+	size_t nunits = count_units(run);
 
-	*primary = run && run->nwork ? run->nwork : 1;
+	*primary = run && run->nwork ? run->nwork + nunits : 1;
 	if (run && mostly_idle(&run->stats))
 		++*primary;
-	return run ? run->nwork + FIXED : FIXED;
+	return (run ? run->nwork : 0) + FIXED + DVMI_UNIT_METRICS * nunits;
 }
 
-/* After work kinds the CPU time comes first, so that the primary metrics are the first ones. */
-static size_t fixed_index(size_t metric, size_t nwork)
+int dvmi_metric_names(struct dvmi_run *run)
 {
-	size_t i = metric - nwork;
+	run->unit_names = dvmi_calloc(run->nwork + 1, sizeof(*run->unit_names));
+	if (!run->unit_names)
+		return -DVM_ENOMEM;
+	for (size_t i = 0; i < run->nwork; i++) {
+		for (size_t q = 0; q < DVMI_UNIT_METRICS && run->work[i].latency.units; q++) {
+			struct dvmi_buf b = { 0 };
 
-	return nwork && i < 2 ? 1 - i : i;
+			dvmi_buf_printf(&b, "%s %s", run->work[i].name, quantiles[q].suffix);
+			if (dvmi_buf_take(&b, &run->unit_names[i][q]))
+				return -DVM_ENOMEM;
+		}
+	}
+	return 0;
 }
 
 struct dvmi_metric_def dvmi_metric_def(const struct dvm_study *s, size_t site, size_t metric)
 {
 	const struct dvmi_run *run = naming_run(s, site);
-	size_t nwork = run ? run->nwork : 0;
+	struct place p = place_of(run, metric);
 
-	if (metric < nwork)
-		return (struct dvmi_metric_def){ run->work[metric].name, "/s", true };
-	return (struct dvmi_metric_def){ fixed[fixed_index(metric, nwork)].name, "ps", false };
+	if (p.group == WORK)
+		return (struct dvmi_metric_def){ run->work[p.work].name, "/s", true };
+	if (p.group == UNITS)
+		return (struct dvmi_metric_def){ run->unit_names[p.work][p.index], "ps", false };
+	return (struct dvmi_metric_def){ fixed[p.index].name, "ps", false };
+}
+
+/* The work of @run that is called as the naming run's. */
+static const struct dvm_work *same_work(const struct dvmi_run *names, size_t work,
+					const struct dvmi_run *run)
+{
+	for (size_t i = 0; i < run->nwork; i++)
+		if (!strcmp(run->work[i].name, names->work[work].name))
+			return &run->work[i];
+	return NULL;
 }
 
 double dvmi_metric_value(const struct dvm_study *s, size_t site, size_t metric,
 			 const struct dvmi_run *run)
 {
 	const struct dvmi_run *names = naming_run(s, site);
-	size_t nwork = names ? names->nwork : 0;
+	struct place p = place_of(names, metric);
+	const struct dvm_work *w;
 
 	if (!run->done || run->status != DVM_RUN_OK)
 		return NAN;
-	if (metric >= nwork)
-		return fixed[fixed_index(metric, nwork)].value(&run->stats);
-	for (size_t i = 0; i < run->nwork; i++)
-		if (!strcmp(run->work[i].name, names->work[metric].name))
-			return run->work[i].per_second;
-	return NAN;
+	if (p.group == FIXED_TIME)
+		return fixed[p.index].value(&run->stats);
+	w = same_work(names, p.work, run);
+	if (!w)
+		return NAN;
+	if (p.group == WORK)
+		return w->per_second;
+	if (!w->latency.units || w->latency.unstable)
+		return NAN;
+	return ps(*(const uint64_t *)((const char *)&w->latency + quantiles[p.index].offset));
+}
+
+bool dvmi_metric_unstable(const struct dvm_study *s, size_t site, size_t metric,
+			  const struct dvmi_run *run)
+{
+	const struct dvmi_run *names = naming_run(s, site);
+	struct place p = place_of(names, metric);
+	const struct dvm_work *w;
+
+	if (p.group != UNITS || !run->done || run->status != DVM_RUN_OK)
+		return false;
+	w = same_work(names, p.work, run);
+	return w && w->latency.unstable;
 }

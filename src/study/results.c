@@ -56,6 +56,8 @@ int dvm_study_cell(const struct dvm_study *s, size_t index, struct dvm_cell *cel
 		.stats = first->status == DVM_RUN_IMPOSSIBLE ? NULL : &first->stats,
 		.steps = first->steps,
 		.nsteps = first->nsteps,
+		.work = first->work,
+		.nwork = first->nwork,
 	};
 	telling = telling_run(s, index, &cell->n);
 	cell->workload = s->workloads[cell->workload_index].label;
@@ -103,6 +105,9 @@ int dvm_study_metric(const struct dvm_study *s, size_t cell, size_t metric, stru
 				    .higher_is_better = def.higher_is_better };
 	if (c.status == DVM_RUN_OK && metric < c.primary && s->spreads)
 		out->ranges = s->spreads[cell * s->spread_stride + metric].ranges;
+	for (size_t seed = 0; seed < s->options.seeds; seed++)
+		out->unstable |= dvmi_metric_unstable(s, cell / s->nstrategies, metric,
+						      dvmi_cell_run(s, cell, seed));
 	n = gather(s, cell, metric, x);
 	if (!n || c.status != DVM_RUN_OK)
 		return 0;

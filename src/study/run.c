@@ -9,6 +9,10 @@ void dvmi_run_fini(struct dvmi_run *run)
 	dvmi_free(run->message);
 	for (size_t i = 0; i < run->nwork; i++)
 		dvmi_free((void *)(uintptr_t)run->work[i].name);
+	for (size_t i = 0; run->unit_names && i < run->nwork; i++)
+		for (size_t q = 0; q < DVMI_UNIT_METRICS; q++)
+			dvmi_free(run->unit_names[i][q]);
+	dvmi_free(run->unit_names);
 	dvmi_free(run->work);
 	for (size_t i = 0; i < run->nsteps; i++) {
 		dvmi_free((void *)(uintptr_t)run->steps[i].hook);
@@ -33,7 +37,7 @@ static int copy_work(const struct dvmi_engine *e, const struct dvm_sim *sim, str
 			return -DVM_ENOMEM;
 		run->work[run->nwork++] = work;
 	}
-	return 0;
+	return dvmi_metric_names(run);
 }
 
 static int copy_steps(const struct dvmi_engine *e, const struct dvm_sim *sim, struct dvmi_run *run)

@@ -25,6 +25,8 @@ struct dvmi_engine {
 
 extern const struct dvmi_engine dvmi_engine_sim;
 
+#define DVMI_UNIT_METRICS 4 /* quantiles of the latency of a kind of work units */
+
 /* What one simulation gave. All strings are its own. */
 struct dvmi_run {
 	bool done;
@@ -34,6 +36,7 @@ struct dvmi_run {
 	struct dvm_stats stats;
 	struct dvm_work *work;
 	size_t nwork;
+	char *(*unit_names)[DVMI_UNIT_METRICS]; /* of each work, where it is one of work units */
 	struct dvm_step *steps; /* kept where wanted */
 	size_t nsteps;
 };
@@ -147,18 +150,23 @@ void dvmi_run_fini(struct dvmi_run *run);
 
 /*
  * metric.c: the metrics of a site. The first ones are the work kinds of its first run that ended
- * well, or the elapsed time when the workload counts nothing, and the CPU time when its CPUs are mostly
- * idle; these are the primary ones.
+ * well, with the p99 of those that are work units, or the elapsed time when the workload counts
+ * nothing, and the CPU time when its CPUs are mostly idle; these are the primary ones.
  */
 struct dvmi_metric_def {
 	const char *name, *unit;
 	bool higher_is_better;
 };
+/* Names for @run's own metrics. */
+int dvmi_metric_names(struct dvmi_run *run);
 size_t dvmi_metric_count(const struct dvm_study *s, size_t site, size_t *primary);
 struct dvmi_metric_def dvmi_metric_def(const struct dvm_study *s, size_t site, size_t metric);
 /* NAN when the run has no such value. */
 double dvmi_metric_value(const struct dvm_study *s, size_t site, size_t metric,
 			 const struct dvmi_run *run);
+/* It is a latency, and has none because the work units came faster than they were done. */
+bool dvmi_metric_unstable(const struct dvm_study *s, size_t site, size_t metric,
+			  const struct dvmi_run *run);
 
 /* cells.c: run everything; runs.c of the phases share it. */
 int dvmi_study_tick(void *arg);

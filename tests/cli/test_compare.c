@@ -107,9 +107,42 @@ START_TEST(a_workload_that_does_not_fit_somewhere_is_told)
 }
 END_TEST
 
+#define ARRIVALS "dvmsim run --schedule simulated -m teaching-4 -s always-broadcast " \
+		 "-w arrivals:requests=2000,gap_ns="
+
+/* At twice the rate that four workers can serve there is no latency to be told, only a rate. */
+START_TEST(a_saturated_run_gives_no_latency)
+{
+	struct run text = ok(run_shell(ARRIVALS "%d", 1250)), json = ok(run_shell(ARRIVALS "1250 -j"));
+
+	ck_assert_ptr_nonnull(strstr(text.out, "requests p99 (time)          unstable"));
+	ck_assert_ptr_nonnull(strstr(text.out, "requests (ops/sec)"));
+	ck_assert_ptr_nonnull(strstr(json.out, "\"unstable\": true"));
+	ck_assert_ptr_null(strstr(json.out, "p999_ps"));
+	run_free(&text);
+	run_free(&json);
+}
+END_TEST
+
+START_TEST(a_run_that_keeps_up_gives_latencies)
+{
+	struct run text = ok(run_shell(ARRIVALS "%d", 8000)), json = ok(run_shell(ARRIVALS "8000 -j"));
+
+	ck_assert_ptr_null(strstr(text.out, "unstable"));
+	ck_assert_ptr_nonnull(strstr(text.out, "requests p99.9 (time)"));
+	ck_assert_ptr_null(strstr(json.out, "\"unstable\": true"));
+	ck_assert_ptr_nonnull(strstr(json.out, "p999_ps"));
+	run_free(&text);
+	run_free(&json);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "compare");
+
+	tcase_add_test(tc, a_saturated_run_gives_no_latency);
+	tcase_add_test(tc, a_run_that_keeps_up_gives_latencies);
 
 	tcase_add_test(tc, a_result_repeats_byte_for_byte);
 	tcase_add_test(tc, a_result_that_was_changed_is_told);
