@@ -19,6 +19,7 @@ static const struct cli_option options[] = {
 	{"without", 0, "RULE", "Switch a rule of the model off; 'list' prints them all.", true},
 	{"unreduced", 0, NULL, "Search without partial-order reduction.", false},
 	{"unroll", 0, "N", "Rounds of a loop to follow, 1 to 8; default 2.", false},
+	{"threads", 'T', "N", "Threads that explore a test; default 1. Changes no result.", false},
 	{"max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false},
 	{"max-memory", 0, "MIB", "Stop when the states fill MIB mebibytes; default 1024.", false},
 	{"timeout", 0, "SECONDS", "Stop a test after SECONDS.", false},
@@ -40,7 +41,7 @@ static int list_rules(void)
 static bool read_options(const struct cli_args *args, struct dvm_check_options *o,
 			 struct cli_clock *clock)
 {
-	unsigned long long unroll = 0, states = 0, memory = 0, seconds = 0;
+	unsigned long long unroll = 0, threads = 0, states = 0, memory = 0, seconds = 0;
 
 	o->size = sizeof(*o);
 	o->ets2 = cli_flag(args, "ets2");
@@ -58,11 +59,13 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 		o->without |= UINT64_C(1) << n;
 	}
 	if (!cli_number(args, "unroll", 1, 8, &unroll) ||
+	    !cli_number(args, "threads", 1, 64, &threads) ||
 	    !cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
 	    !cli_number(args, "max-memory", 1, 1ULL << 20, &memory) ||
 	    !cli_number(args, "timeout", 1, 1000000, &seconds))
 		return false;
 	o->unroll = (unsigned)unroll;
+	o->threads = (unsigned)threads;
 	o->max_states = states;
 	o->max_memory_bytes = memory << 20;
 	clock->limit = (double)seconds;

@@ -35,7 +35,8 @@ enum dvm_check_verdict {
  * @stop:             asked every few thousand states; not 0 ends the search as a limit does; may be
  *                    NULL
  * @stop_arg:         handed to @stop
- * @threads:          of dvm_minimise() and dvm_diff(): scenarios checked at a time, 0..64; 0: 1
+ * @threads:          of dvm_litmus_run(): threads that explore, 0..64; 0: 1. Of dvm_minimise() and
+ *                    dvm_diff(): scenarios checked at a time. Changes no result
  * @preempt:          of dvm_scenario_check(): enum dvm_preempt, when tasks are switched out
  * @env:              of dvm_scenario_check(): DVM_SCENARIO_ENV_..., for every scenario
  * @total_states:     of dvm_scenario_check(): states of all tests of a scenario at most; 0: no limit

@@ -2,6 +2,7 @@
 #include "check/run.h"
 
 #include "base/mem.h"
+#include "base/pool.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -73,12 +74,32 @@ void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st, uint64
 	}
 }
 
+/* @count more executions end in a final state that shows this. */
+static int add_outcome(struct dvm_litmus_result *res, unsigned atoms, const uint64_t *shown,
+		       uint64_t count)
+{
+	size_t size = atoms * sizeof(shown[0]), i = 0;
+
+	while (i < res->outcomes && memcmp(res->outcome[i].shown, shown, size) != 0)
+		i++;
+	if (i < res->outcomes) {
+		res->outcome[i].count += count;
+		return 0;
+	}
+	if (dvmi_grow((void **)&res->outcome, &res->capacity, i + 1, sizeof(*res->outcome)))
+		return -DVM_ENOMEM;
+	memset(&res->outcome[i], 0, sizeof(res->outcome[i]));
+	memcpy(res->outcome[i].shown, shown, size);
+	res->outcome[i].count = count;
+	res->outcomes++;
+	return 0;
+}
+
 static int final_state(void *arg, const struct dvmi_program *prog, const struct dvmi_state *st)
 {
 	struct run *r = arg;
 	struct dvm_litmus_result *res = r->res;
 	uint64_t shown[DVMI_ATOMS_MAX];
-	size_t size = r->r.test->atoms * sizeof(shown[0]), i = 0;
 
 	(void)prog;
 	dvmi_run_show(&r->r, st, shown);
@@ -88,19 +109,7 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 		res->positive++;
 	else
 		res->negative++;
-	while (i < res->outcomes && memcmp(res->outcome[i].shown, shown, size) != 0)
-		i++;
-	if (i < res->outcomes) {
-		res->outcome[i].count++;
-		return 0;
-	}
-	if (dvmi_grow((void **)&res->outcome, &res->capacity, i + 1, sizeof(*res->outcome)))
-		return -DVM_ENOMEM;
-	memset(&res->outcome[i], 0, sizeof(res->outcome[i]));
-	memcpy(res->outcome[i].shown, shown, size);
-	res->outcome[i].count = 1;
-	res->outcomes++;
-	return 0;
+	return add_outcome(res, r->r.test->atoms, shown, 1);
 }
 
 /* ---- all paths ---- */
@@ -195,17 +204,21 @@ bool dvmi_run_next(const struct dvmi_run *r, size_t *choice)
 	return false;
 }
 
-static int run_all(struct run *run)
+/* Every @step-th combination, from the @first on. */
+static int run_some(struct run *run, uint64_t first, uint64_t step)
 {
 	struct dvmi_run *r = &run->r;
 	size_t choice[DVMI_PES_MAX] = {0};
 	bool more = dvmi_run_first(r, choice);
 
-	for (uint64_t n = 1; more; n++) {
-		int rc = dvmi_run_build(r, choice);
+	for (uint64_t n = 0; more; n++, more = dvmi_run_next(r, choice)) {
+		int rc;
 
+		if (n % step != first)
+			continue;
+		rc = dvmi_run_build(r, choice);
 		/* Combinations that contradict themselves have no states at which to ask. */
-		if (!rc && n % 256 == 0 && r->ex.stop && r->ex.stop(r->ex.stop_arg))
+		if (!rc && n / step % 256 == 255 && r->ex.stop && r->ex.stop(r->ex.stop_arg))
 			rc = -DVM_EBUDGET;
 		if (!rc)
 			rc = dvmi_explore(&r->ex, r->prog);
@@ -213,9 +226,107 @@ static int run_all(struct run *run)
 			run->res->memory = dvmi_visited_memory(&r->ex.visited);
 		if (rc < 0)
 			return rc;
-		more = dvmi_run_next(r, choice);
 	}
 	return 0;
+}
+
+/* ---- several threads ---- */
+
+struct team {
+	struct run *all;
+	struct run **part;
+	unsigned threads;
+};
+
+static void free_part(struct run *part)
+{
+	if (!part)
+		return;
+	dvmi_explorer_fini(&part->r.ex);
+	dvmi_free(part->r.prog);
+	dvm_litmus_result_free(part->res);
+	dvmi_free(part);
+}
+
+/* A run of its own: paths and their order are shared, and only read. */
+static struct run *new_part(const struct run *all)
+{
+	struct run *part = dvmi_zalloc(sizeof(*part));
+
+	if (!part)
+		return NULL;
+	part->r = all->r;
+	part->r.prog = dvmi_alloc(sizeof(*part->r.prog));
+	part->res = dvmi_zalloc(sizeof(*part->res));
+	part->r.ex.final_arg = part;
+	part->r.err = NULL;
+	if (part->r.prog)
+		memcpy(part->r.prog, all->r.prog, sizeof(*part->r.prog));
+	if (part->r.prog && part->res)
+		return part;
+	free_part(part);
+	return NULL;
+}
+
+static int run_part(void *arg, size_t i)
+{
+	struct team *team = arg;
+
+	team->part[i] = new_part(team->all);
+	return team->part[i] ? run_some(team->part[i], i, team->threads) : -DVM_ENOMEM;
+}
+
+/* Sums and sets: their order does not matter. */
+static int merge(struct run *all, const struct run *part)
+{
+	const struct dvm_litmus_result *res = part->res;
+	int rc = 0;
+
+	all->res->positive += res->positive;
+	all->res->negative += res->negative;
+	all->r.ex.states += part->r.ex.states;
+	if (res->memory > all->res->memory)
+		all->res->memory = res->memory;
+	for (size_t i = 0; i < res->outcomes && !rc; i++)
+		rc = add_outcome(all->res, all->r.test->atoms, res->outcome[i].shown,
+				 res->outcome[i].count);
+	return rc;
+}
+
+/*
+ * The combinations dealt out to threads. 1: a limit may have been met; where exactly is for one
+ * thread to say, so nothing is kept.
+ */
+static int run_team(struct run *all, unsigned threads)
+{
+	struct team team = {.all = all, .threads = threads};
+	uint64_t states = 0;
+	int rc;
+
+	team.part = dvmi_calloc(threads, sizeof(*team.part));
+	if (!team.part)
+		return -DVM_ENOMEM;
+	rc = dvmi_pool_run(threads, threads, run_part, NULL, &team);
+	for (unsigned i = 0; i < threads; i++)
+		states += team.part[i] ? team.part[i]->r.ex.states : 0;
+	if (rc == -DVM_EBUDGET || states >= all->r.ex.max_states)
+		rc = 1;
+	for (unsigned i = 0; i < threads; i++) {
+		if (!rc)
+			rc = merge(all, team.part[i]);
+		free_part(team.part[i]);
+	}
+	dvmi_free(team.part);
+	return rc;
+}
+
+static int run_all(struct run *run)
+{
+	int rc = 1;
+
+	if (run->r.threads > 1)
+		rc = run_team(run, run->r.threads);
+	return rc > 0 ? run_some(run, 0, 1) : rc;
 }
 
 /* ---- the result as lines ---- */
@@ -319,6 +430,7 @@ static int set_options(struct dvmi_run *r, const struct dvm_check_options *o, un
 		o->max_memory_bytes ? (size_t)o->max_memory_bytes : (size_t)1 << 30;
 	r->ex.stop = o->stop;
 	r->ex.stop_arg = o->stop_arg;
+	r->threads = o->threads > 64 ? 64 : o->threads;
 	*unroll = o->unroll ? o->unroll : 2;
 	return 0;
 }

@@ -29,8 +29,12 @@ static int job(void *arg, size_t i)
 {
 	struct many *m = arg;
 	double start = now();
-	int rc = dvm_scenario_check(m->s, m->jobs[i].scenario, &m->jobs[i].options, &m->results[i],
-				    &m->errors[i]);
+	struct dvm_check_options options = m->jobs[i].options;
+	int rc;
+
+	options.threads = 1; /* the scenarios share the threads; their tests are small */
+	rc = dvm_scenario_check(m->s, m->jobs[i].scenario, &options, &m->results[i],
+				&m->errors[i]);
 
 	if (m->seconds)
 		m->seconds[i] = now() - start;

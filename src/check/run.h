@@ -18,6 +18,7 @@ struct dvmi_run {
 	struct dvmi_built built[DVMI_PES_MAX];
 	uint64_t *pred[DVMI_PES_MAX]; /* of each path's events, DVMI_EVENTS_MAX a path */
 	struct dvmi_explorer ex;
+	unsigned threads;
 	bool cut; /* a loop was followed to the unroll limit only */
 	struct dvm_error *err;
 };

@@ -4,6 +4,7 @@
  * gets there in fewer steps, by a breadth-first search that shares only the machine's transitions;
  * and that each broken program breaks the rule it was made to break.
  */
+#include "litmus_util.h"
 #include "scenario_util.h"
 
 #include "base/mem.h"
@@ -344,6 +345,44 @@ START_TEST(verdicts_and_witnesses_do_not_depend_on_the_number_of_threads)
 }
 END_TEST
 
+static void same_on_threads(const struct dvm_litmus *test, uint64_t max_states)
+{
+	struct dvm_check_options o = {.size = sizeof(o), .max_states = max_states};
+	struct dvm_litmus_result *r[2];
+	char *text[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		o.threads = i ? 3 : 1;
+		ck_assert_int_eq(dvm_litmus_run(test, &o, &r[i], NULL), 0);
+		ck_assert_int_eq(dvm_litmus_result_text(r[i], &text[i]), 0);
+	}
+	ck_assert_str_eq(text[0], text[1]);
+	ck_assert_uint_eq(dvm_litmus_states(r[0]), dvm_litmus_states(r[1]));
+	ck_assert_uint_eq(dvm_litmus_memory(r[0]), dvm_litmus_memory(r[1]));
+	for (unsigned i = 0; i < 2; i++) {
+		dvm_free(text[i]);
+		dvm_litmus_result_free(r[i]);
+	}
+}
+
+/* Also where a limit ends the search: what was seen until then is the same. */
+START_TEST(a_litmus_test_shows_the_same_on_one_thread_and_on_three)
+{
+	size_t count;
+	char **list = litmus_list(DVMSIM_SOURCE_DIR "/tests/litmus", &count);
+
+	for (size_t i = 0; i < count; i += 5) {
+		struct dvm_litmus *test = litmus_load(list[i]);
+
+		same_on_threads(test, 0);
+		same_on_threads(test, 20);
+		dvm_litmus_free(test);
+	}
+	ck_assert_uint_gt(count, 100);
+	litmus_free_list(list, count);
+}
+END_TEST
+
 START_TEST(a_bad_job_fails_all_and_leaves_no_result)
 {
 	struct dvm_strategy *s = util_strategy("null");
@@ -441,6 +480,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, a_broken_program_is_caught_by_the_rule_it_breaks, 0,
 			    (int)(sizeof(caught) / sizeof(caught[0])));
 	tcase_add_test(tc, verdicts_and_witnesses_do_not_depend_on_the_number_of_threads);
+	tcase_add_test(tc, a_litmus_test_shows_the_same_on_one_thread_and_on_three);
 	tcase_add_test(tc, a_bad_job_fails_all_and_leaves_no_result);
 	tcase_add_test(tc, a_thread_that_can_go_too_many_ways_is_refused);
 	tcase_add_test(tc, what_has_no_witness_or_no_room_for_one_is_an_error);
