@@ -205,6 +205,8 @@ int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origin
 		return -DVM_ENOMEM;
 	o->cols = t->cols;
 	o->moves = t->moves;
+	o->kpti = t->env.kpti;
+	o->erratum = t->env.erratum;
 	for (unsigned c = 0; c < t->cols && c < DVMI_ORIGIN_CPUS; c++) {
 		o->title[c] = t->col[c].title;
 		o->away[c] = t->col[c].away;

@@ -144,7 +144,16 @@ static const char *reused(const struct dvm_witness *w)
 }
 
 /* How far a TLBI came towards preventing the use; the higher the closer. */
-enum reach { REACH_NONE, REACH_OTHER, REACH_LEVEL, REACH_SCOPE, REACH_EARLY, REACH_LATE };
+enum reach {
+	REACH_NONE,
+	REACH_OTHER,
+	REACH_TWIN, /* the other ASID of a KPTI pair */
+	REACH_LEVEL,
+	REACH_SCOPE,
+	REACH_EARLY,
+	REACH_LATE,
+	REACH_DONE, /* complete, and yet: the erratum */
+};
 
 /* Would TLBI @t hit if levels did not matter? */
 static bool hits_but_level(const struct dvm_witness *w, const struct use *u, unsigned t)
@@ -170,11 +179,19 @@ static enum reach reach(const struct dvm_witness *w, const struct use *u, unsign
 		return REACH_NONE;
 	if (!w->when[r->pe][r->ev])
 		return REACH_LATE; /* not even executed when the use happened */
+	if (!dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid) && w->origins &&
+	    w->origins->kpti && dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid ^ 1))
+		return REACH_TWIN;
 	if (!dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid))
 		return hits_but_level(w, u, t) ? REACH_LEVEL : REACH_OTHER;
 	if (!dvmi_tlbi_hits(prog, &w->end, t, u->pe, u->loc, u->asid))
 		return REACH_SCOPE;
-	return !u->seen || w->end.pos[overwrite] >= w->end.snap[t] ? REACH_EARLY : REACH_LATE;
+	if (!u->seen || w->end.pos[overwrite] >= w->end.snap[t])
+		return REACH_EARLY;
+	if (w->origins && w->origins->erratum &&
+	    (w->end.done[r->pe] & prog->completed_by[t]) != 0)
+		return REACH_DONE;
+	return REACH_LATE;
 }
 
 /* A DSB after TLBI @t that looks as if it completed it: on its PE, or after a move on another. */
@@ -245,10 +262,26 @@ static void blame(struct dvm_witness *w, const struct use *u, unsigned t, enum r
 			 "The flush ended with %s, which acts on %s only, but %s could hold the old "
 			 "translation, and used it afterwards.",
 			 tlbi, from, cpu);
-		broke(w, 5, "%s on %s, while %s may hold the translation", tlbi, from, cpu);
+		broke(w, w->origins && strstr(w->origins->title[u->pe], "SMMU") ? 10 : 5,
+		      "%s on %s, while %s may hold the translation", tlbi, from, cpu);
 		if (w->origins && w->origins->moves && r->pe != u->writer)
 			broke(w, 11, "%s runs on %s after the task left the CPU it had sampled",
 			      tlbi, from);
+		break;
+	case REACH_DONE:
+		snprintf(w->wrong, sizeof(w->wrong),
+			 "%s is complete, but on this part the completion does not wait for stores "
+			 "of other CPUs that use the old translation, and it was not repeated: a "
+			 "store of %s landed afterwards.",
+			 tlbi, cpu);
+		broke(w, 12, "%s is executed once", tlbi);
+		break;
+	case REACH_TWIN:
+		snprintf(w->wrong, sizeof(w->wrong),
+			 "%s is for one ASID of a KPTI pair; %s used the old translation of the "
+			 "other.",
+			 tlbi, cpu);
+		broke(w, 8, "the twin of %s is missing", tlbi);
 		break;
 	case REACH_LEVEL:
 		snprintf(w->wrong, sizeof(w->wrong),

@@ -260,6 +260,12 @@ static const struct {
 	{"null", NULL, NULL, "stay", {2, 0, 0}, "No TLBI"},
 	{"selftest-no-pre", NULL, NULL, "second-thread", {3, 1, 0}, "'tlbi is' (line 11)"},
 	{"selftest-no-post", NULL, NULL, "second-thread", {2, 0, 0}, "'tlbi is' (line 12)"},
+	{"selftest-bad-ttl", NULL, NULL, "second-thread", {7, 1, 0}, "level hint"},
+	{"selftest-leaf-after-free", NULL, NULL, "tables", {7, 1, 0}, "last-level"},
+	{"selftest-no-twin", NULL, NULL, "kpti", {8, 1, 0}, "KPTI"},
+	/* A local flush reaches no SMMU; without the repeat a store is left behind. */
+	{"active-cpu-v2", NULL, NULL, "smmu-btm", {10, 1, 0}, "SMMU"},
+	{"nr-active-v2", NULL, NULL, "erratum", {12, 1, 0}, "repeated"},
 	/* The decision is carried out on the CPU that the task moved to. */
 	{"recheck", NULL, NULL, "foreign-migrate", {5, 11, 1}, "'tlbi local' (line 41)"},
 	/* A store-type DSB waits for no TLBI; a local one for no broadcast. */
