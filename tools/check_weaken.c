@@ -18,22 +18,27 @@ static int failed(int rc, const struct dvm_error *err)
 
 /* ---- --minimise ---- */
 
-/* ": UNSAFE in arrive, foreign", or nothing when no verdict changed. */
+enum { LISTED = 3 }; /* scenarios that are named; the JSON names all */
+
+/* "; UNSAFE in arrive, foreign", or nothing when no verdict changed. */
 static void print_changes(const struct weaken *how, const struct dvm_minimal *m, size_t index)
 {
 	for (int v = 0; v <= DVM_SCENARIO_NOT_APPLICABLE; v++) {
-		const char *sep = "";
+		unsigned n = 0;
 
 		for (size_t i = 0; i < how->count; i++) {
 			if (dvm_minimal_verdict(m, index, i) != (enum dvm_scenario_verdict)v ||
 			    dvm_minimal_verdict(m, SIZE_MAX, i) == (enum dvm_scenario_verdict)v)
 				continue;
-			if (!sep[0])
+			if (!n)
 				printf("; %s in ",
 				       dvm_scenario_verdict_name((enum dvm_scenario_verdict)v));
-			printf("%s%s", sep, scenario(how, i));
-			sep = ", ";
+			if (n < LISTED)
+				printf("%s%s", n ? ", " : "", scenario(how, i));
+			n++;
 		}
+		if (n > LISTED)
+			printf(" and %u more", n - LISTED);
 	}
 	putchar('\n');
 }

@@ -307,13 +307,15 @@ END_TEST
 /* Verdict, states and steps of every scenario, as one text. */
 static char *everything(const struct dvm_strategy *s, unsigned threads)
 {
+	static const char *const names[] = {"arrive",  "second-thread", "stay",
+					    "migrate", "foreign",	"foreign-migrate"};
 	struct dvm_scenario_job jobs[12];
 	struct dvm_scenario_result *r[12];
 	char *all = calloc(1, 1 << 20), *at = all;
 	double seconds[12];
 
 	for (unsigned i = 0; i < 12; i++) {
-		jobs[i].scenario = i % 6;
+		jobs[i].scenario = util_scenario(names[i % 6]);
 		jobs[i].options = (struct dvm_check_options){.size = sizeof(jobs[i].options)};
 		if (i >= 6)
 			jobs[i].options.without = UINT64_C(1)
