@@ -60,6 +60,7 @@ static const struct {
 	{ "sys_exit_mremap", FT_SYS_EXIT, DVM_TRACE_OP_MREMAP, 0, FIELDS(NULL) },
 	{ "sys_exit_brk", FT_SYS_EXIT, DVM_TRACE_OP_BRK, 0, FIELDS(NULL) },
 	{ "sys_enter_exit_group", FT_SILENT, 0, 0, FIELDS(NULL) },
+	{ "sys_enter_prctl", FT_PRCTL, 0, 15, FIELDS("option", "arg2", "arg3", "arg4") },
 	{ "sys_enter_sethostname", FT_HOSTNAME, 0, 0, FIELDS(NULL) },
 	{ "tlb_flush", FT_X86_FLUSH, 0, 0, FIELDS("pages", "reason") },
 	{ "print", FT_PRINT, 0, 0, FIELDS(NULL) },

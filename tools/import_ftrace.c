@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MARK_OPTION 0x44564d53 /* as in import_plugin.h */
+#define RECENT 4096
 #define FAULT_FLAG_USER 0x40u /* include/linux/mm_types.h */
 
 /* ---- the first pass: what existed when the trace began ---- */
@@ -23,9 +25,20 @@ struct ft_task *ft_learned(const struct ft *ft, int32_t pid)
 	return ft->ntasks ? bsearch(&key, ft->tasks, ft->ntasks, sizeof(key), by_pid) : NULL;
 }
 
+/* @recent keeps most of those that are there already out. */
+static size_t collect_pid(struct ft *ft, size_t n, int32_t pid, int32_t *recent)
+{
+	if (recent[pid & (RECENT - 1)] == ~pid)
+		return n;
+	recent[pid & (RECENT - 1)] = ~pid;
+	ft->tasks[n] = (struct ft_task){ .pid = pid, .tgid = -1 };
+	return n + 1;
+}
+
 /* All pids that run or are switched to, once each. */
 static void collect_pids(struct ft *ft)
 {
+	int32_t recent[RECENT] = { 0 };
 	size_t n = 0;
 
 	ft->tasks = calloc(2 * ft->nevents + 1, sizeof(*ft->tasks));
@@ -34,10 +47,11 @@ static void collect_pids(struct ft *ft)
 	for (size_t i = 0; i < ft->nevents; i++) {
 		const struct ft_event *e = &ft->events[i];
 
-		if (!n || ft->tasks[n - 1].pid != e->pid)
-			ft->tasks[n++] = (struct ft_task){ .pid = e->pid, .tgid = -1 };
-		if ((e->kind->id == FT_WAKING || e->kind->id == FT_SWITCH) && e->has & 1)
-			ft->tasks[n++] = (struct ft_task){ .pid = (int32_t)e->v[0], .tgid = -1 };
+		if (e->pid >= 0)
+			n = collect_pid(ft, n, e->pid, recent);
+		if ((e->kind->id == FT_WAKING || e->kind->id == FT_SWITCH) && e->has & 1 &&
+		    e->v[0] < INT32_MAX)
+			n = collect_pid(ft, n, (int32_t)e->v[0], recent);
 	}
 	qsort(ft->tasks, n, sizeof(*ft->tasks), by_pid);
 	for (size_t i = 0; i < n; i++)
@@ -216,6 +230,20 @@ static void on_hostname(struct ft *ft)
 		ft->world.active = false;
 }
 
+/* prctl(MARK_OPTION, amount, name, name): work done, as tools/capture/workload.c counts it */
+static void on_prctl(struct ft *ft, const struct ft_event *e)
+{
+	char name[17] = "";
+	int mark;
+
+	if (e->v[0] != MARK_OPTION || !e->v[1] || e->v[1] >> 32)
+		return;
+	memcpy(name, &e->v[2], sizeof(name) - 1);
+	mark = ft_mark(ft, name, strlen(name));
+	if (mark >= 0)
+		ft_count_work(ft, e->cpu, (uint32_t)mark, e->v[1]);
+}
+
 static void complete_batch(struct ft *ft, unsigned cpu, uint16_t flags)
 {
 	struct world_task *t = ft_current(ft, cpu);
@@ -320,6 +348,7 @@ static void meaning(struct ft *ft, const struct ft_event *e)
 	case FT_RANGE: ft_call(ft, e); break;
 	case FT_X86_FLUSH: ft_x86_flush(ft, e); break;
 	case FT_HOSTNAME: on_hostname(ft); break;
+	case FT_PRCTL: on_prctl(ft, e); break;
 	default: break;
 	}
 }
@@ -349,9 +378,9 @@ static void take(struct ft *ft, struct ft_event *e)
 	}
 	meaning(ft, e);
 	if (k->work >= 0)
-		ft_count_work(ft, e->cpu, (uint32_t)k->work);
+		ft_count_work(ft, e->cpu, (uint32_t)k->work, 1);
 	if (e->mark)
-		ft_count_work(ft, e->cpu, (uint32_t)e->mark - 1);
+		ft_count_work(ft, e->cpu, (uint32_t)e->mark - 1, 1);
 	if (ft->world.active) {
 		ft->counts.events++;
 		ft->counts.unknown += k->id == FT_OTHER && k->work < 0;

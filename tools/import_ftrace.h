@@ -19,6 +19,7 @@ enum ft_id {
 	FT_MM_INIT, FT_EXEC_MM, FT_EXEC, FT_EXIT, FT_DO_EXIT, FT_EXIT_MMAP, FT_EXIT_MMAP_END, FT_FINISH,
 	FT_FAULT, FT_PAGE_FAULT, FT_CLEAR_FLUSH, FT_BATCH_FLUSH, FT_MIGRATE_START, FT_MIGRATE_END,
 	FT_SYS_ENTER, FT_SYS_EXIT, FT_TLBI, FT_GATHER, FT_RANGE, FT_PRINT, FT_HOSTNAME,
+	FT_PRCTL,
 	FT_X86_FLUSH,
 };
 
@@ -160,7 +161,7 @@ void ft_end_all(struct ft *ft, unsigned cpu);
 void ft_end_op(struct ft *ft, unsigned cpu, uint8_t op);
 void ft_begin_fault(struct ft *ft, unsigned cpu, struct world_mm *mm, uint64_t va, bool user);
 void ft_begin_call(struct ft *ft, const struct ft_event *e);
-void ft_count_work(struct ft *ft, unsigned cpu, uint32_t which);
+void ft_count_work(struct ft *ft, unsigned cpu, uint32_t which, uint64_t amount);
 void ft_on_mm_init(struct ft *ft, const struct ft_event *e);
 void ft_on_new_task(struct ft *ft, unsigned cpu, int32_t pid, unsigned flags);
 void ft_exec_to(struct ft *ft, unsigned cpu, struct world_mm *mm);

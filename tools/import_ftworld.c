@@ -98,14 +98,14 @@ uint8_t ft_know_fault(struct ft *ft, struct world_task *t, uint8_t op)
 	return op;
 }
 
-void ft_count_work(struct ft *ft, unsigned cpu, uint32_t which)
+void ft_count_work(struct ft *ft, unsigned cpu, uint32_t which, uint64_t amount)
 {
 	uint32_t task = world_task_id(&ft->world, ft_current(ft, cpu));
 	struct dvm_trace_record *r = world_emit(&ft->world, cpu, DVM_TRACE_MARK);
 
 	r->task = task;
 	r->id = which;
-	r->amount = 1;
+	r->amount = amount;
 }
 
 void ft_begin_fault(struct ft *ft, unsigned cpu, struct world_mm *mm, uint64_t va, bool user)

@@ -340,6 +340,26 @@ START_TEST(a_program_marks_its_own_work)
 }
 END_TEST
 
+/* The name's 16 bytes are in two registers: "work" is 0x6b726f77, little endian. */
+START_TEST(a_program_counts_its_own_work_by_prctl)
+{
+	static const struct form_event events[] = {
+		{ 1000, 0, 100, SYS("sys_enter_prctl", "option=0x44564d53 arg2=0x3 arg3=0x6b726f77 "
+				    "arg4=0x0"), 0 },
+		{ 1001, 0, 100, SYS("sys_enter_prctl", "option=0x44564d54 arg2=0x3 arg3=0x6b726f77 "
+				    "arg4=0x0"), 0 },
+	};
+	static const struct import_options opt = { 0 };
+	struct dvm_trace *trace = import(FORM_PERF, events, 2, &opt);
+	struct dvm_trace_info info;
+
+	ck_assert_int_eq(dvm_trace_get_info(trace, &info, NULL), 0);
+	ck_assert_str_eq(dvm_trace_mark_name(trace, 0), "work");
+	ck_assert_uint_eq(info.marks[0], 3);
+	dvm_trace_free(trace);
+}
+END_TEST
+
 START_TEST(lost_events_leave_a_record)
 {
 	static const struct form_event events[] = {
@@ -554,6 +574,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, a_window_is_between_two_marks);
 	tcase_add_test(tc, an_event_counts_as_work_where_asked);
 	tcase_add_test(tc, a_program_marks_its_own_work);
+	tcase_add_test(tc, a_program_counts_its_own_work_by_prctl);
 	tcase_add_test(tc, lost_events_leave_a_record);
 	tcase_add_test(tc, runs_hold_the_time_between_events);
 	tcase_add_test(tc, a_forks_flush_is_filled_in_where_its_probe_lacks);
