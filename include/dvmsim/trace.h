@@ -130,6 +130,29 @@ enum dvm_trace_flag {
 	DVM_TRACE_F_FULLMM = 1 << 11,  /* the whole address space goes away (exit, exec) */
 	DVM_TRACE_F_MODELLED = 1 << 12, /* OP_BEGIN: its work is not in RUN records; the part's
 					   kernel costs are charged for it */
+	DVM_TRACE_F_SIMULATED = 1 << 13, /* OP_BEGIN and OP_END: its flushes are not in the trace; the
+					    simulated kernel makes them, by its configuration */
+};
+
+/**
+ * enum dvm_trace_detail - bits of dvm_trace_record.id of an OP_BEGIN flagged SIMULATED. MREMAP has
+ * none: there @id is the distance to the new place in pages, a signed number of 32 bits.
+ */
+enum dvm_trace_detail {
+	DVM_TRACE_D_WRITE = 1 << 0,    /* MMAP, MPROTECT: writable; FAULT: a write */
+	DVM_TRACE_D_NONE = 1 << 1,     /* MMAP, MPROTECT: no access */
+	DVM_TRACE_D_FILE = 1 << 2,     /* MMAP: of a file; otherwise anonymous */
+	DVM_TRACE_D_SHARED = 1 << 3,   /* MMAP: MAP_SHARED */
+	DVM_TRACE_D_HUGETLB = 1 << 4,  /* MMAP: of huge pages (one PMD each) */
+	DVM_TRACE_D_THP = 1 << 5,      /* MMAP: faults map whole PMDs where they fit */
+	DVM_TRACE_D_LARGE = 1 << 6,    /* MMAP: faults map contpte blocks where the kernel has them */
+	DVM_TRACE_D_POPULATE = 1 << 7, /* MMAP: every page is mapped at once */
+	DVM_TRACE_D_FREE = 1 << 8,     /* MADVISE: MADV_FREE; without one of these MADV_DONTNEED */
+	DVM_TRACE_D_COLD = 1 << 9,     /* MADVISE: MADV_COLD */
+	DVM_TRACE_D_PAGEOUT = 1 << 10, /* MADVISE: MADV_PAGEOUT */
+	DVM_TRACE_D_DIRTY = 1 << 11,   /* RECLAIM, PAGEOUT: each page is written out by itself */
+	DVM_TRACE_D_SHIFT = 1 << 12,   /* EXEC, on its OP_END: the new stack moves (ASLR) */
+	DVM_TRACE_D_ALL = (1 << 13) - 1,
 };
 
 /** enum dvm_trace_request - what a FLUSH asks for. KERNEL and ALL belong to no mm. */
@@ -171,6 +194,14 @@ enum dvm_trace_op {
 	DVM_TRACE_OP_ROLLOVER,	     /* ASID rollover */
 	DVM_TRACE_OP_OTHER,
 	DVM_TRACE_OP_NUMA_HINT,	     /* NUMA balancing takes access away, to see who uses a page */
+	DVM_TRACE_OP_MKCLEAN,	     /* write-back makes dirty mappings clean and read-only */
+	DVM_TRACE_OP_KSM,	     /* pages are replaced by a shared one */
+	DVM_TRACE_OP_UFFD_WP,	     /* userfaultfd write-protection */
+	DVM_TRACE_OP_CLEAR_REFS,     /* /proc/PID/clear_refs, soft-dirty */
+	DVM_TRACE_OP_PTRACE,	     /* another process writes (ptrace, process_vm_writev) */
+	DVM_TRACE_OP_OOM_REAP,
+	DVM_TRACE_OP_SVA_BIND,	     /* a device shares the address space */
+	DVM_TRACE_OP_SVA_UNBIND,
 	DVM_TRACE_OPS
 };
 

@@ -23,7 +23,8 @@ void dvmi_request_normalise(struct dvmi_request *r, const struct dvmi_flush_rule
 	limit = rules->max_dvm_ops << (r->stride_shift - rules->page_shift);
 	if (rules->range ? pages > rules->range_limit_pages : pages >= limit) {
 		r->kind = DVMI_REQUEST_ASID;
-		r->flags &= DVMI_REQUEST_FOREIGN | DVMI_REQUEST_FREED_TABLES;
+		r->flags &= DVMI_REQUEST_FOREIGN | DVMI_REQUEST_FREED_TABLES |
+			    DVMI_REQUEST_PTL;
 	}
 }
 

@@ -26,6 +26,7 @@ enum {
 	DVMI_REQUEST_FOREIGN = 1u << 5,     /* the caller is not a thread of the mm */
 	DVMI_REQUEST_PERMISSIVE = 1u << 6,  /* the PTE became more permissive: a stale entry only
 					       costs one more fault */
+	DVMI_REQUEST_PTL = 1u << 7,         /* the caller holds a page-table lock */
 };
 
 #define DVMI_LEVEL_UNKNOWN 4

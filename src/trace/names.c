@@ -61,11 +61,20 @@ static const char *const ops[DVM_TRACE_OPS] = {
 	[DVM_TRACE_OP_ROLLOVER] = "rollover",
 	[DVM_TRACE_OP_OTHER] = "other",
 	[DVM_TRACE_OP_NUMA_HINT] = "numa-hint",
+	[DVM_TRACE_OP_MKCLEAN] = "mkclean",
+	[DVM_TRACE_OP_KSM] = "ksm",
+	[DVM_TRACE_OP_UFFD_WP] = "uffd-wp",
+	[DVM_TRACE_OP_CLEAR_REFS] = "clear-refs",
+	[DVM_TRACE_OP_PTRACE] = "ptrace",
+	[DVM_TRACE_OP_OOM_REAP] = "oom-reap",
+	[DVM_TRACE_OP_SVA_BIND] = "sva-bind",
+	[DVM_TRACE_OP_SVA_UNBIND] = "sva-unbind",
 };
 
 static const char *const flags[] = {
 	"initial", "inferred", "thread", "kthread", "time", "leaf", "nosync", "nobroadcast",
 	"nonotify", "freed-tables", "foreign", "fullmm", "modelled",
+	"simulated",
 };
 
 const char *dvm_trace_kind_name(unsigned kind)
