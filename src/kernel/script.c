@@ -181,7 +181,8 @@ static void take(struct pass *p, const struct dvm_trace_record *r, uint32_t inde
 	else if (r->kind == DVM_TRACE_MIGRATE || (r->kind == DVM_TRACE_RUN && !c->task))
 		return; /* the scheduler's own business; an interrupt in idle */
 	else if (r->flags & DVM_TRACE_F_INITIAL &&
-		 (r->kind == DVM_TRACE_MM_NEW || r->kind == DVM_TRACE_TASK_NEW))
+		 (r->kind == DVM_TRACE_MM_NEW || r->kind == DVM_TRACE_TASK_NEW ||
+		  r->kind == DVM_TRACE_OP_BEGIN))
 		at_start(p, index);
 	else if (c->task)
 		emit(p, c->task, DVMI_STEP_RECORD | index);

@@ -125,7 +125,9 @@ static int queueing(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 		  const struct dvm_trace_record *r, uint64_t now, uint64_t *next)
 {
-	bool work = r->kind == DVM_TRACE_RUN || r->kind == DVM_TRACE_OP_BEGIN;
+	bool work = r->kind == DVM_TRACE_RUN || r->kind == DVM_TRACE_OP_BEGIN ||
+		    r->kind == DVM_TRACE_OP_END;
+	bool goes_on = t->operation;
 	int ret;
 
 	if (s->options.observer && !c->accesses_left)
@@ -150,12 +152,13 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 	ret = dvmi_record_execute(s, c, r, now, next);
 	t->step += !c->again;
 	if (r->kind == DVM_TRACE_OP_BEGIN)
-		t->ops++;
-	else if (r->kind == DVM_TRACE_OP_END && t->ops)
+		t->ops = (uint16_t)(t->ops + !goes_on);
+	else if (r->kind == DVM_TRACE_OP_END && t->ops && !c->again)
 		t->ops--;
 	else if (r->kind == DVM_TRACE_EXEC)
 		t->placed = false;
-	c->running = work && *next != now;
+	/* A flush call within an operation is no work that can be cut short. */
+	c->running = work && *next != now && c->phase == DVMI_PHASE_RECORD;
 	if (!ret && t->state == DVMI_TASK_BLOCKED)
 		return dvmi_dispatch_switch(s, c, DVMI_SCHED_SLEPT, now, next);
 	return ret;

@@ -9,6 +9,7 @@
 #include "hw/ipi.h"
 #include "kernel/asid.h"
 #include "kernel/asid_check.h"
+#include "kernel/event.h"
 #include "kernel/request.h"
 #include "kernel/sched.h"
 #include "kernel/script.h"
@@ -120,6 +121,7 @@ struct dvmi_task {
 	uint32_t mm;
 	uint32_t stints;                /* SWITCH records to this task executed so far */
 	/* Simulated schedule. */
+	uint32_t operation;             /* 1 + where its operation's state is; 0: none */
 	uint32_t step;                  /* of its script: the next one */
 	uint32_t saved;                 /* 1 + where the hook is that it was switched out of; 0 */
 	uint32_t waker, waker_cpu;      /* of its last wake-up; 0: a timer */
@@ -148,6 +150,20 @@ struct dvmi_saved_hooks {
 	uint64_t *masks;
 	uint32_t *free;
 	size_t count, hooks_capacity, masks_capacity, free_capacity, free_count;
+};
+
+/* An operation of the simulated kernel on its way, and where such states are kept. */
+struct dvmi_op_run {
+	struct dvmi_mm_event event;
+	struct dvmi_call call;
+	unsigned stage;
+	uint32_t next_free;             /* 1 + its number; 0: none */
+};
+
+struct dvmi_op_pool {
+	struct dvmi_op_run *runs;
+	size_t count, capacity;
+	uint32_t free;
 };
 
 /* The engine's own messages. */
@@ -250,6 +266,12 @@ struct dvm_sim {
 	struct dvmi_line *asid_active;  /* per CPU: the line of its active ASID */
 	struct dvmi_tlbs *tlbs;       /* exact TLBs; NULL when the workload carries no accesses */
 
+	struct dvmi_mms mms;            /* address spaces, when the workload has such operations */
+	struct dvmi_event_rules event_rules;
+	struct dvmi_op_pool operations;
+	uint32_t *targets;              /* of an interrupt, and when each enters its handler */
+	uint64_t *arrivals;
+
 	bool simulated;                 /* the schedule; all below is of it */
 	struct dvmi_scripts scripts;
 	struct dvmi_sched sched;
@@ -331,10 +353,31 @@ uint64_t dvmi_reach_ps(const struct dvmi_hw *hw);
 /* @c acts next at @next: when that can be felt elsewhere (dvmi_evq_cpu_set_reach()). */
 uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t next);
 
-/* ---- flush.c: from a record to its hook ---- */
+/* ---- flush.c: from a record, or a call of the simulated kernel, to its hook ---- */
+struct dvmi_flush_call {
+	struct dvmi_request request;    /* not normalised */
+	uint32_t mm, cause;             /* machine-wide; enum dvm_trace_op */
+	uint64_t record;                /* to blame */
+};
+/* 1, and the hook begins; 0: a task that is switched out holds the page-table lock, try again. */
+int dvmi_flush_call(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f,
+		    uint64_t now, uint64_t *next);
 void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		uint64_t now, uint64_t *next);
 void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+
+/* ---- operation.c: operations whose flushes the simulated kernel makes ---- */
+int dvmi_operations_init(struct dvm_sim *s, size_t count, struct dvm_error *err);
+void dvmi_operations_fini(struct dvm_sim *s);
+/* One stretch of work or one call further; c->again until it is over. */
+int dvmi_operation(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		   uint64_t now, uint64_t *next);
+int dvmi_operation_initial(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r);
+/* MM_NEW and MM_EXIT; *@ps: the copy's cost. */
+int dvmi_operation_fork(struct dvm_sim *s, uint32_t parent, uint32_t mm, uint64_t *ps);
+int dvmi_operation_mm_exit(struct dvm_sim *s, uint32_t mm);
+/* Interrupt the CPUs in s->targets[0..n) with an empty handler, and wait for them. */
+int dvmi_interrupt_wait(struct dvm_sim *s, uint32_t n, uint64_t now, uint64_t *next);
 
 /* ---- switch.c: context switches ---- */
 /* 1: it may begin; 0: the CPU has registered to be woken. */
@@ -444,7 +487,7 @@ void dvmi_saved_hooks_fini(struct dvm_sim *s);
 void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint64_t now,
 		       uint64_t *ps);
 /* The page-table lock around a flush. 0: it is held by a task that is switched out, wait. */
-int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r);
+int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f);
 int dvmi_hook_unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 
 /* ---- hook.c: a strategy's hook on the timing machine ---- */

@@ -3,7 +3,30 @@
 
 #include <string.h>
 
-/* From a FLUSH or BATCH_FLUSH record to the hook that carries it out. */
+/* From a FLUSH or BATCH_FLUSH record, or a call of the simulated kernel, to the hook for it. */
+
+/*
+ * Is the flush of a record made under the page-table lock? Linux mm/{memory,mremap,rmap,huge_memory,
+ * khugepaged}.c; the batch of reclaim and migration: its adds are, its sync is not.
+ */
+static bool under_lock(unsigned cause)
+{
+	switch (cause) {
+	case DVM_TRACE_OP_FAULT_COW:
+	case DVM_TRACE_OP_FAULT_WP_REUSE:
+	case DVM_TRACE_OP_FAULT_SPURIOUS:
+	case DVM_TRACE_OP_MREMAP:
+	case DVM_TRACE_OP_RECLAIM:
+	case DVM_TRACE_OP_MIGRATE_PAGE:
+	case DVM_TRACE_OP_YOUNG_CLEAR:
+	case DVM_TRACE_OP_CONTPTE:
+	case DVM_TRACE_OP_THP_SPLIT:
+	case DVM_TRACE_OP_THP_COLLAPSE:
+		return true;
+	default:
+		return false;
+	}
+}
 
 static unsigned request_flags(const struct dvm_sim *s, const struct dvm_trace_record *r)
 {
@@ -18,7 +41,7 @@ static unsigned request_flags(const struct dvm_sim *s, const struct dvm_trace_re
 		{ DVM_TRACE_F_FOREIGN, DVMI_REQUEST_FOREIGN },
 	};
 	bool upgrade = r->op == DVM_TRACE_OP_FAULT_WP_REUSE || r->op == DVM_TRACE_OP_FAULT_SPURIOUS;
-	unsigned flags = 0;
+	unsigned flags = r->mm && under_lock(r->op) ? DVMI_REQUEST_PTL : 0;
 
 	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
 		if (r->flags & map[i].trace)
@@ -42,6 +65,7 @@ static bool used_again(unsigned op)
 	case DVM_TRACE_OP_MREMAP:
 	case DVM_TRACE_OP_EXIT:
 	case DVM_TRACE_OP_RECLAIM:
+	case DVM_TRACE_OP_OOM_REAP:
 		return false;
 	default:
 		return true;
@@ -59,33 +83,30 @@ static void fill_request(const struct dvm_sim *s, const struct dvm_trace_record 
 		q->kind = DVMI_REQUEST_ASID;
 	else if (r->request == DVM_TRACE_REQ_PAGE)
 		q->kind = DVMI_REQUEST_PAGE;
-	dvmi_request_normalise(q, &s->rules);
 }
 
-void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-		uint64_t now, uint64_t *next)
+int dvmi_flush_call(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f,
+		    uint64_t now, uint64_t *next)
 {
-	const struct dvmi_program *program = r->mm ? s->program : s->kernel_flush;
+	const struct dvmi_program *program = f->mm ? s->program : s->kernel_flush;
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_hook hook = DVMI_HOOK_FLUSH;
 
-	if (s->simulated && !dvmi_hook_lock(s, c, r)) {
-		c->again = true;
-		return;
-	}
-	fill_request(s, r, &h->request);
-	h->user = r->mm != 0;
-	h->mm = dvmi_mm_id(s, c, r->mm);
+	if (s->simulated && !dvmi_hook_lock(s, c, f))
+		return 0;
+	h->request = f->request;
+	dvmi_request_normalise(&h->request, &s->rules);
+	h->user = f->mm != 0;
+	h->mm = f->mm;
 	h->prev = h->next = 0;
 	h->flush = NULL;
-	h->cause = r->op;
-	h->refill_pages = used_again(r->op) ? UINT64_MAX : 0;
+	h->cause = f->cause;
+	h->refill_pages = used_again(f->cause) ? UINT64_MAX : 0;
 	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
-		     r->op != DVM_TRACE_OP_YOUNG_CLEAR;
+		     f->cause != DVM_TRACE_OP_YOUNG_CLEAR;
 	if (h->user)
 		h->flush = dvmi_oracle_begin(s->oracle, h->mm, h->checked,
-					     h->request.kind == DVMI_REQUEST_ASID,
-					     (uint64_t)(r - s->records));
+					     h->request.kind == DVMI_REQUEST_ASID, f->record);
 	if ((h->request.flags & DVMI_REQUEST_NOSYNC) && program->hooks[DVMI_HOOK_BATCH_ADD] >= 0)
 		hook = DVMI_HOOK_BATCH_ADD;
 	h->change = (struct dvmi_change){ .ps = now, .cpu = c->id, .mm = h->mm,
@@ -95,6 +116,17 @@ void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_re
 	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_RECORD);
 	*next = now + s->hw->kernel_flush_call_ps;
 	h->insn_ps = *next;
+	return 1;
+}
+
+void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		uint64_t now, uint64_t *next)
+{
+	struct dvmi_flush_call f = { .mm = dvmi_mm_id(s, c, r->mm), .cause = r->op,
+				     .record = (uint64_t)(r - s->records) };
+
+	fill_request(s, r, &f.request);
+	c->again = !dvmi_flush_call(s, c, &f, now, next);
 }
 
 void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)

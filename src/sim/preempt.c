@@ -169,29 +169,6 @@ void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint6
 
 /* ---- the page-table lock ---- */
 
-/*
- * Is the flush made under the page-table lock? Linux mm/{memory,mremap,rmap,huge_memory,khugepaged}.c;
- * the batch of reclaim and migration: its adds are, its sync is not.
- */
-static bool under_lock(unsigned cause)
-{
-	switch (cause) {
-	case DVM_TRACE_OP_FAULT_COW:
-	case DVM_TRACE_OP_FAULT_WP_REUSE:
-	case DVM_TRACE_OP_FAULT_SPURIOUS:
-	case DVM_TRACE_OP_MREMAP:
-	case DVM_TRACE_OP_RECLAIM:
-	case DVM_TRACE_OP_MIGRATE_PAGE:
-	case DVM_TRACE_OP_YOUNG_CLEAR:
-	case DVM_TRACE_OP_CONTPTE:
-	case DVM_TRACE_OP_THP_SPLIT:
-	case DVM_TRACE_OP_THP_COLLAPSE:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* One lock for each last-level table: 512 entries of 8 bytes in a 4 KiB page. */
 static bool same_table(const struct dvm_sim *s, uint64_t a, uint64_t b)
 {
@@ -218,14 +195,14 @@ static uint32_t holder(const struct dvm_sim *s, uint32_t mm, uint64_t va)
 	return t;
 }
 
-int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r)
+int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f)
 {
 	uint32_t held_by;
 
 	c->hook.irqs_off = c->hook.locked = false;
-	if (!r->mm || !c->task || !under_lock(r->op))
+	if (!c->task || !(f->request.flags & DVMI_REQUEST_PTL))
 		return 1;
-	held_by = holder(s, dvmi_mm_id(s, c, r->mm), r->va);
+	held_by = holder(s, f->mm, f->request.start);
 	if (held_by) {
 		s->tasks[c->task].lock_waiters = s->tasks[held_by].lock_waiters;
 		s->tasks[held_by].lock_waiters = c->task;

@@ -5,11 +5,16 @@
 
 /* What one record does to the CPU that executes it; the contract is in <dvmsim/trace.h>. */
 
-static void mm_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-		   uint64_t now)
+static int mm_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		  uint64_t now, uint64_t *next)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	uint32_t mm = dvmi_mm_id(s, c, r->mm);
+	uint64_t ps;
+	int ret = dvmi_operation_fork(s, dvmi_mm_id(s, c, r->id), mm, &ps);
+
+	if (ret)
+		return ret;
 
 	dvmi_words_reset(&s->words, DVMI_BASE_MM, mm, c->id);
 	memset(&h->request, 0, sizeof(h->request));
@@ -20,15 +25,29 @@ static void mm_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 	dvmi_observe(s, (struct dvm_sim_event){ .kind = DVM_SIM_MM_NEW, .time_ps = now, .mm = mm,
 						.parent = dvmi_mm_id(s, c, r->id), .task = c->task,
 						.cpu = c->id });
-	dvmi_hook_begin(s, c, s->program, DVMI_HOOK_MM_NEW, now, DVMI_PHASE_RECORD);
+	*next = now + ps;
+	s->stats.run_ps += ps;
+	dvmi_hook_begin(s, c, s->program, DVMI_HOOK_MM_NEW, *next, DVMI_PHASE_RECORD);
+	return 0;
 }
 
-static void mm_exit(const struct dvm_sim *s, const struct dvmi_cpu *c,
-		    const struct dvm_trace_record *r, uint64_t now)
+static int mm_exit(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		   uint64_t now)
 {
 	dvmi_observe(s, (struct dvm_sim_event){ .kind = DVM_SIM_MM_EXIT, .time_ps = now,
 						.mm = dvmi_mm_id(s, c, r->mm), .task = c->task,
 						.cpu = c->id });
+	return dvmi_operation_mm_exit(s, dvmi_mm_id(s, c, r->mm));
+}
+
+static int op_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		    uint64_t now, uint64_t *next)
+{
+	if (r->flags & DVM_TRACE_F_SIMULATED)
+		return r->flags & DVM_TRACE_F_INITIAL ? dvmi_operation_initial(s, c, r) :
+							dvmi_operation(s, c, r, now, next);
+	return r->flags & DVM_TRACE_F_MODELLED ? dvmi_run(s, c, dvmi_operation_ps(s, r), now, next) :
+						 0;
 }
 
 static int task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
@@ -72,8 +91,9 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 	case DVM_TRACE_RUN:
 		return dvmi_run(s, c, dvmi_run_time(s, r), now, next);
 	case DVM_TRACE_OP_BEGIN:
-		return r->flags & DVM_TRACE_F_MODELLED ?
-			dvmi_run(s, c, dvmi_operation_ps(s, r), now, next) : 0;
+		return op_begin(s, c, r, now, next);
+	case DVM_TRACE_OP_END:
+		return r->flags & DVM_TRACE_F_SIMULATED ? dvmi_operation(s, c, r, now, next) : 0;
 	case DVM_TRACE_ACCESS_RUN:
 		return r->amount ? dvmi_access_run(s, c, r, now, next) : 0;
 	case DVM_TRACE_FLUSH:
@@ -83,11 +103,9 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 		dvmi_batch_flush(s, c, now);
 		return 0;
 	case DVM_TRACE_MM_NEW:
-		mm_new(s, c, r, now);
-		return 0;
+		return mm_new(s, c, r, now, next);
 	case DVM_TRACE_MM_EXIT:
-		mm_exit(s, c, r, now);
-		return 0;
+		return mm_exit(s, c, r, now);
 	case DVM_TRACE_TASK_NEW:
 		return task_new(s, c, r, now);
 	case DVM_TRACE_TASK_EXIT:
@@ -100,6 +118,6 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 		mark(s, c, r, now);
 		return 0;
 	default:
-		return 0; /* OP_END and LOST take no time; the rest is the schedule's */
+		return 0; /* LOST takes no time; the rest is the schedule's */
 	}
 }

@@ -339,6 +339,8 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	if (!ret && dvmi_queues_start(s))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
+		ret = dvmi_operations_init(s, count, err);
+	if (!ret)
 		ret = set_access(s, err);
 	if (!ret)
 		ret = check_hooks(s, err);
@@ -378,6 +380,7 @@ void dvm_sim_free(struct dvm_sim *s)
 		dvmi_words_fini(&s->words);
 	dvmi_ipi_fini(&s->ipi);
 	dvmi_sim_asids_fini(s);
+	dvmi_operations_fini(s);
 	dvmi_sim_schedule_fini(s);
 	dvmi_queues_fini(s);
 	dvmi_free(s->tick_masks);

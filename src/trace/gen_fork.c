@@ -17,35 +17,33 @@ static const struct dvm_workload_param params[] = {
 	{ NULL, NULL, NULL, 0, 0, 0 },
 };
 
-#define VA UINT64_C(0xffff80000000)
+static uint64_t at_most(uint64_t n, uint64_t most)
+{
+	return n < most ? n : most;
+}
 
 static void once(struct dvmi_gen *g, const struct dvmi_gen_task *parent)
 {
 	const uint64_t *v = g->values;
 	uint16_t cpu = v[SAME_CPU] ? parent->cpu : (uint16_t)(parent->cpu + 1);
-	struct dvmi_gen_task child;
-	uint32_t wake;
+	struct dvmi_gen_task child = dvmi_gen_fork_child(g, parent, cpu);
+	uint32_t wake = dvmi_gen_wake(g, parent, &child);
 
-	dvmi_gen_op_begin(g, parent, DVM_TRACE_OP_FORK, 0, v[PAGES]);
-	child = dvmi_gen_process(g, parent, cpu);
-	dvmi_gen_flush_mm(g, parent, DVM_TRACE_OP_FORK, 0);
-	dvmi_gen_op_end(g, parent, DVM_TRACE_OP_FORK);
-	wake = dvmi_gen_wake(g, parent, &child);
 	if (!v[SAME_CPU])
 		dvmi_gen_idle(g, parent->cpu);
 
 	dvmi_gen_switch(g, &child, wake);
-	for (uint64_t i = 0; i < v[CHILD_COW]; i++)
-		dvmi_gen_fault(g, &child, DVM_TRACE_OP_FAULT_COW, VA + i * g->page_bytes);
+	if (v[CHILD_COW])
+		dvmi_gen_write(g, &child, DVMI_GEN_VA, at_most(v[CHILD_COW], v[PAGES]));
 	dvmi_gen_run(g, &child, v[CHILD_NS]);
 	wake = dvmi_gen_wake(g, &child, parent);
-	dvmi_gen_exit(g, &child, v[PAGES]);
+	dvmi_gen_exit(g, &child);
 	if (!v[SAME_CPU])
 		dvmi_gen_idle(g, cpu);
 
 	dvmi_gen_switch(g, parent, wake);
-	for (uint64_t i = 0; i < v[PARENT_COW]; i++)
-		dvmi_gen_fault(g, parent, DVM_TRACE_OP_FAULT_WP_REUSE, VA + i * g->page_bytes);
+	if (v[PARENT_COW])
+		dvmi_gen_write(g, parent, DVMI_GEN_VA, at_most(v[PARENT_COW], v[PAGES]));
 	dvmi_gen_run(g, parent, v[PARENT_NS]);
 	dvmi_gen_mark(g, parent, 0);
 }
@@ -54,6 +52,8 @@ static void write_fork(struct dvmi_gen *g)
 {
 	struct dvmi_gen_task parent = dvmi_gen_initial(g, 0);
 
+	dvmi_gen_region(g, &parent, DVMI_GEN_VA, g->values[PAGES],
+			DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE);
 	for (uint64_t i = 0; i < g->values[FORKS] && !g->ret; i++)
 		once(g, &parent);
 }
@@ -69,7 +69,8 @@ const struct dvmi_generator dvmi_gen_fork = {
 "writes child_cow pages, each a copy-on-write fault with a page flush of the child's mm, works, "
 "wakes its parent and exits: page tables are freed, so its ASID is flushed. The parent writes "
 "parent_cow pages that it owns alone again (write-protect reuse: a local fix-up since Linux 6.19, a "
-"broadcast page flush before), works, and counts one fork.",
+"broadcast page flush before), works, and counts one fork. Which writes copy and which reuse is "
+"decided by the simulated kernel, by who shares the page at that moment.",
 		.params = params,
 	},
 	.ncpus = 2,

@@ -14,17 +14,18 @@ static const struct dvm_workload_param params[] = {
 	{ NULL, NULL, NULL, 0, 0, 0 },
 };
 
-#define VA UINT64_C(0xffff80000000)
+#define VA DVMI_GEN_VA
 
 static void write_mprotect(struct dvmi_gen *g)
 {
 	const uint64_t *v = g->values;
 	struct dvmi_gen_task t = dvmi_gen_initial(g, 0), bystander = dvmi_gen_initial(g, 1);
 
+	dvmi_gen_region(g, &t, VA, v[PAGES], DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE);
 	for (uint64_t i = 0; i < v[LOOPS] && !g->ret; i++) {
-		dvmi_gen_range_op(g, &t, DVM_TRACE_OP_MPROTECT, VA, v[PAGES]);
+		dvmi_gen_op(g, &t, DVM_TRACE_OP_MPROTECT, VA, v[PAGES], 0);
 		dvmi_gen_run(g, &t, v[WRITE_NS]);
-		dvmi_gen_range_op(g, &t, DVM_TRACE_OP_MPROTECT, VA, v[PAGES]);
+		dvmi_gen_op(g, &t, DVM_TRACE_OP_MPROTECT, VA, v[PAGES], DVM_TRACE_D_WRITE);
 		dvmi_gen_run(g, &t, v[WRITE_NS]);
 		dvmi_gen_mark(g, &t, 0);
 	}

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/generate.h"
 
-#include "base/mem.h"
-
 /* A single-threaded server with a client, and snapshots by fork (BGSAVE). */
 enum { BATCHES, BATCH, REQUEST_NS, CLIENT_NS, SET_PERCENT, PAGES, SNAPSHOT_EVERY, SNAPSHOT_NS };
 
@@ -19,14 +17,11 @@ static const struct dvm_workload_param params[] = {
 	{ NULL, NULL, NULL, 0, 0, 0 },
 };
 
-#define VA UINT64_C(0xffff80000000)
-
-enum state { PRIVATE, SHARED, EXCLUSIVE_READ_ONLY };
+#define VA DVMI_GEN_VA
 
 struct redis {
 	struct dvmi_gen *g;
 	struct dvmi_gen_task server, client, child;
-	uint8_t *page;       /* enum state of each page of the data set */
 	uint64_t child_ends; /* batch after which the snapshot is done; 0: none is running */
 };
 
@@ -37,13 +32,8 @@ static void snapshot_begins(struct redis *r, uint64_t batch)
 	uint64_t per_batch = v[BATCH] * v[REQUEST_NS] + v[CLIENT_NS] + 1;
 	uint32_t wake;
 
-	dvmi_gen_op_begin(g, &r->server, DVM_TRACE_OP_FORK, 0, v[PAGES]);
-	r->child = dvmi_gen_process(g, &r->server, 2);
-	dvmi_gen_flush_mm(g, &r->server, DVM_TRACE_OP_FORK, 0);
-	dvmi_gen_op_end(g, &r->server, DVM_TRACE_OP_FORK);
+	r->child = dvmi_gen_fork_child(g, &r->server, 2);
 	wake = dvmi_gen_wake(g, &r->server, &r->child);
-	for (uint64_t p = 0; p < v[PAGES]; p++)
-		r->page[p] = SHARED;
 	dvmi_gen_switch(g, &r->child, wake);
 	dvmi_gen_run(g, &r->child, v[SNAPSHOT_NS]);
 	r->child_ends = batch + 1 + v[SNAPSHOT_NS] / per_batch;
@@ -55,13 +45,10 @@ static void snapshot_ends(struct redis *r)
 	struct dvmi_gen *g = r->g;
 	uint32_t wake = dvmi_gen_wake(g, &r->child, &r->server);
 
-	dvmi_gen_exit(g, &r->child, g->values[PAGES]);
+	dvmi_gen_exit(g, &r->child);
 	dvmi_gen_idle(g, r->child.cpu);
 	dvmi_gen_switch(g, &r->server, wake);
 	dvmi_gen_idle(g, r->server.cpu);
-	for (uint64_t p = 0; p < g->values[PAGES]; p++)
-		if (r->page[p] == SHARED)
-			r->page[p] = EXCLUSIVE_READ_ONLY;
 	r->child_ends = 0;
 }
 
@@ -72,13 +59,8 @@ static void request(struct redis *r)
 	uint64_t page = dvmi_rng_below(&g->rng, v[PAGES]);
 	bool set = dvmi_rng_below(&g->rng, 100) < v[SET_PERCENT];
 
-	if (set && r->page[page] != PRIVATE) {
-		dvmi_gen_fault(g, &r->server,
-			       r->page[page] == SHARED ? DVM_TRACE_OP_FAULT_COW :
-							 DVM_TRACE_OP_FAULT_WP_REUSE,
-			       VA + page * g->page_bytes);
-		r->page[page] = PRIVATE;
-	}
+	if (set)
+		dvmi_gen_write(g, &r->server, VA + page * g->page_bytes, 1);
 	dvmi_gen_run(g, &r->server, v[REQUEST_NS]);
 	dvmi_gen_mark(g, &r->server, 0);
 }
@@ -106,13 +88,9 @@ static void write_redis(struct dvmi_gen *g)
 	const uint64_t *v = g->values;
 	struct redis r = { .g = g };
 
-	r.page = dvmi_zalloc(v[PAGES]);
-	if (!r.page) {
-		g->ret = dvmi_error_nomem(g->err);
-		return;
-	}
 	r.client = dvmi_gen_initial(g, 0);
 	r.server = dvmi_gen_initial(g, 1);
+	dvmi_gen_region(g, &r.server, VA, v[PAGES], DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE);
 	dvmi_gen_idle(g, r.server.cpu);
 	for (uint64_t b = 0; b < v[BATCHES] && !g->ret; b++) {
 		batch(&r);
@@ -127,7 +105,6 @@ static void write_redis(struct dvmi_gen *g)
 	}
 	if (r.child_ends)
 		snapshot_ends(&r);
-	dvmi_free(r.page);
 }
 
 const struct dvmi_generator dvmi_gen_redis = {
@@ -141,7 +118,7 @@ const struct dvmi_generator dvmi_gen_redis = {
 "the requests write one random page of the data set. Every snapshot_every batches the server forks: "
 "its ASID is flushed; from then on its first write to each page is a copy-on-write fault with a page "
 "flush; once the child has exited, the first write to a page it shares with nobody is a "
-"write-protect reuse. The server's mm runs on one CPU only, the child has its own. The snapshot's "
+"write-protect reuse (the simulated kernel decides, by who shares the page then). The server's mm runs on one CPU only, the child has its own. The snapshot's "
 "end is tied to a batch number, so the order of operations is the same under every strategy.",
 		.params = params,
 	},

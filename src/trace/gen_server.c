@@ -20,6 +20,18 @@ struct server {
 /* Bodies of a worker's loop: as many requests as it takes for all of them to have been drawn. */
 #define BODIES 32u
 
+static uint64_t arena(const struct dvmi_gen_task *t)
+{
+	return VA + t->task * (UINT64_C(1) << 30);
+}
+
+/* It is needed again at once. */
+static void purge(struct dvmi_gen *g, const struct server *s, const struct dvmi_gen_task *t)
+{
+	dvmi_gen_op(g, t, DVM_TRACE_OP_MADVISE, arena(t), s->purge_pages, 0);
+	dvmi_gen_write(g, t, arena(t), s->purge_pages);
+}
+
 static void serve(struct dvmi_gen *g, const struct server *s, const struct dvmi_gen_task *t,
 		  uint64_t n)
 {
@@ -27,8 +39,7 @@ static void serve(struct dvmi_gen *g, const struct server *s, const struct dvmi_
 	dvmi_gen_run(g, t, dvmi_gen_spread(g, s->service_ns, s->jitter));
 	/* The allocator gives memory back. */
 	if (s->purge_every && n % s->purge_every == s->purge_every - 1)
-		dvmi_gen_range_op(g, t, DVM_TRACE_OP_MADVISE,
-				  VA + t->task * (UINT64_C(1) << 30), s->purge_pages);
+		purge(g, s, t);
 }
 
 /* How many of a loop's requests: a multiple of purge_every. */
@@ -92,6 +103,17 @@ static void worker(struct dvmi_gen *g, const struct server *s, const struct dvmi
 	dvmi_gen_loop(g, t, begin);
 }
 
+/* What the workers' allocators give back, mapped when the workload begins. */
+static void arenas(struct dvmi_gen *g, const struct server *s, const struct dvmi_gen_task *workers)
+{
+	for (uint64_t i = 0; workers && s->purge_every && i < s->threads; i++) {
+		struct dvmi_gen_task nobody = { 0, workers[i].mm, workers[i].cpu };
+
+		dvmi_gen_region(g, &nobody, arena(&workers[i]), s->purge_pages,
+				DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE);
+	}
+}
+
 /* All of them are born before anybody runs. */
 static struct dvmi_gen_task *threads(struct dvmi_gen *g, uint64_t count, uint64_t cpus,
 				     uint64_t first)
@@ -120,6 +142,7 @@ static void write_clients(struct dvmi_gen *g)
 	struct dvmi_gen_task *clients =
 		workers ? threads(g, v[C_CLIENTS], v[C_CPUS], v[C_THREADS]) : NULL;
 
+	arenas(g, &s, workers);
 	for (uint64_t i = 0; clients && i < v[C_THREADS]; i++)
 		worker(g, &s, &workers[i], true);
 	for (uint64_t i = 0; clients && i < v[C_CLIENTS]; i++)
@@ -137,8 +160,8 @@ const struct dvmi_generator dvmi_gen_clients = {
 "into the server's queue and waits for the answer: one work unit, whose latency is the time from the "
 "request to the answer. A worker takes the oldest request, works for service_ns, and puts the answer "
 "into the queue of the client that asked. Every purge_every requests it also gives memory back "
-"(MADV_DONTNEED of purge_pages pages: one range flush). The workers are threads of one process, the "
-"clients of another. With N clients the throughput is at most N / (think + client + service) and at "
+"(MADV_DONTNEED of purge_pages pages: one range flush) and writes it again, which faults. The workers "
+"are threads of one process, the clients of another. With N clients the throughput is at most N / (think + client + service) and at "
 "most threads / service. Times are drawn evenly from jitter per cent below to jitter per cent above.",
 		.params = client_params,
 	},
@@ -171,6 +194,7 @@ static void write_arrivals(struct dvmi_gen *g)
 	struct dvmi_gen_task *workers = threads(g, v[A_THREADS], v[A_CPUS], 0);
 	uint64_t ns = 0;
 
+	arenas(g, &s, workers);
 	for (uint64_t i = 0; workers && i < v[A_REQUESTS] && !g->ret; i++) {
 		ns += v[A_RANDOM] ? dvmi_gen_exponential(g, v[A_GAP]) : v[A_GAP];
 		dvmi_gen_arrive(g, (uint16_t)(i % v[A_CPUS]), REQUESTS, ns);
@@ -188,7 +212,8 @@ const struct dvmi_generator dvmi_gen_arrivals = {
 "Only with --schedule simulated. Requests arrive by interrupts, on the CPUs in turn, gap_ns apart, "
 "whether the server keeps up or not. A worker takes the oldest one and works for service_ns; then the "
 "work unit is done, and its latency is the time since its arrival. Every purge_every requests a "
-"worker also gives memory back (MADV_DONTNEED of purge_pages pages: one range flush). The load is "
+"worker also gives memory back (MADV_DONTNEED of purge_pages pages: one range flush) and writes it "
+"again, which faults. The load is "
 "service_ns / (gap_ns * threads); from 1 on, with what the kernel needs added, the backlog grows as "
 "long as requests come, and reports say \"unstable\" instead of latencies.",
 		.params = arrival_params,

@@ -14,8 +14,12 @@
 #define NAME_MAX_LEN 63
 
 static const struct dvmi_generator *const generators[] = {
-	&dvmi_gen_arrivals, &dvmi_gen_clients, &dvmi_gen_fork,	       &dvmi_gen_mmap,
-	&dvmi_gen_mprotect, &dvmi_gen_redis,   &dvmi_gen_tlb_shootdown,
+	&dvmi_gen_arrivals, &dvmi_gen_clients, &dvmi_gen_compaction, &dvmi_gen_exec_storm,
+	&dvmi_gen_fork, &dvmi_gen_gc,
+	&dvmi_gen_khugepaged, &dvmi_gen_ksm, &dvmi_gen_madvise, &dvmi_gen_mmap,
+	&dvmi_gen_mprotect, &dvmi_gen_mremap, &dvmi_gen_numa_balance, &dvmi_gen_oom_reap,
+	&dvmi_gen_process_madvise, &dvmi_gen_ptrace, &dvmi_gen_reclaim, &dvmi_gen_redis,
+	&dvmi_gen_sva, &dvmi_gen_thp_split, &dvmi_gen_tlb_shootdown, &dvmi_gen_writeback,
 };
 #define GENERATORS (sizeof(generators) / sizeof(generators[0]))
 
@@ -129,89 +133,151 @@ uint32_t dvmi_gen_wake(struct dvmi_gen *g, const struct dvmi_gen_task *t,
 	return r.id;
 }
 
-void dvmi_gen_op_begin(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
-		       uint64_t pages)
+void dvmi_gen_sleep(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns)
+{
+	struct dvm_trace_record r = { .kind = DVM_TRACE_SLEEP, .cpu = t->cpu, .amount = ns };
+
+	if (!ns)
+		return;
+	dvmi_gen_idle(g, t->cpu);
+	put(g, &r);
+	dvmi_gen_switch(g, t, 0);
+}
+
+struct dvmi_gen_task dvmi_gen_spawn(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
+				     uint16_t cpu)
+{
+	struct dvmi_gen_task t = { ++g->next_task, parent->mm, cpu };
+	struct dvm_trace_record task = { .kind = DVM_TRACE_TASK_NEW, .cpu = parent->cpu,
+					 .task = t.task, .mm = t.mm, .id = parent->task,
+					 .flags = DVM_TRACE_F_THREAD };
+
+	put(g, &task);
+	return t;
+}
+
+struct dvmi_gen_task dvmi_gen_kthread(struct dvmi_gen *g, uint16_t cpu)
+{
+	struct dvmi_gen_task t = { ++g->next_task, 0, cpu };
+	struct dvm_trace_record task = { .kind = DVM_TRACE_TASK_NEW, .cpu = cpu, .task = t.task,
+					 .flags = DVM_TRACE_F_KTHREAD | DVM_TRACE_F_INITIAL };
+	struct dvm_trace_record on = record(DVM_TRACE_SWITCH, &t);
+
+	on.flags = DVM_TRACE_F_INITIAL;
+	put(g, &task);
+	put(g, &on);
+	return t;
+}
+
+static struct dvm_trace_record operation(const struct dvmi_gen *g, const struct dvmi_gen_task *t,
+					 uint32_t mm, unsigned op, uint64_t va, uint64_t pages)
 {
 	struct dvm_trace_record r = record(DVM_TRACE_OP_BEGIN, t);
 
-	r.mm = t->mm;
+	r.mm = mm;
 	r.op = (uint8_t)op;
 	r.va = va;
 	r.amount = pages * g->page_bytes;
-	r.flags = DVM_TRACE_F_MODELLED;
-	put(g, &r);
-}
-
-void dvmi_gen_op_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op)
-{
-	struct dvm_trace_record r = record(DVM_TRACE_OP_END, t);
-
-	r.mm = t->mm;
-	r.op = (uint8_t)op;
-	put(g, &r);
-}
-
-static struct dvm_trace_record flush(const struct dvmi_gen_task *t, unsigned request, unsigned op)
-{
-	struct dvm_trace_record r = record(DVM_TRACE_FLUSH, t);
-
-	r.mm = t->mm;
-	r.request = (uint8_t)request;
-	r.op = (uint8_t)op;
-	r.level = DVM_TRACE_LEVEL_UNKNOWN;
+	r.flags = DVM_TRACE_F_MODELLED | DVM_TRACE_F_SIMULATED;
 	return r;
 }
 
-void dvmi_gen_flush_mm(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op,
-		       unsigned flags)
+static void op_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mm, unsigned op,
+		   unsigned flags)
 {
-	struct dvm_trace_record r = flush(t, DVM_TRACE_REQ_ASID, op);
+	struct dvm_trace_record r = record(DVM_TRACE_OP_END, t);
 
+	r.mm = mm;
+	r.op = (uint8_t)op;
 	r.flags = (uint16_t)flags;
 	put(g, &r);
 }
 
-/* A last-level flush of @pages pages from @va. */
-static void flush_pages(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned request,
-			unsigned op, uint64_t va, uint64_t pages)
+void dvmi_gen_region(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages,
+		     unsigned detail)
 {
-	struct dvm_trace_record r = flush(t, request, op);
+	struct dvm_trace_record r = operation(g, t, t->mm, DVM_TRACE_OP_MMAP, va, pages);
 
-	r.va = va;
-	r.amount = pages;
-	r.stride_shift = (uint8_t)__builtin_ctzll(g->page_bytes);
-	r.level = 3;
-	r.flags = DVM_TRACE_F_LEAF;
+	r.flags = DVM_TRACE_F_SIMULATED | DVM_TRACE_F_INITIAL;
+	r.id = detail;
 	put(g, &r);
 }
 
-void dvmi_gen_range_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
-		       uint64_t pages)
+void dvmi_gen_op_on(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mm, unsigned op,
+		    uint64_t va, uint64_t pages, unsigned detail)
 {
-	dvmi_gen_op_begin(g, t, op, va, pages);
-	flush_pages(g, t, DVM_TRACE_REQ_RANGE, op, va, pages);
-	dvmi_gen_op_end(g, t, op);
+	struct dvm_trace_record r = operation(g, t, mm, op, va, pages);
+
+	r.id = detail;
+	put(g, &r);
+	op_end(g, t, mm, op, 0);
 }
 
-void dvmi_gen_fault(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va)
+void dvmi_gen_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
+		 uint64_t pages, unsigned detail)
 {
-	dvmi_gen_op_begin(g, t, op, va, 1);
-	if (op != DVM_TRACE_OP_FAULT_ANON)
-		flush_pages(g, t, DVM_TRACE_REQ_PAGE, op, va, 1);
-	dvmi_gen_op_end(g, t, op);
+	dvmi_gen_op_on(g, t, t->mm, op, va, pages, detail);
 }
 
-void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t pages)
+void dvmi_gen_write(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages)
 {
-	struct dvm_trace_record mm = record(DVM_TRACE_MM_EXIT, t);
+	dvmi_gen_op(g, t, DVM_TRACE_OP_FAULT, va, pages, DVM_TRACE_D_WRITE);
+}
+
+void dvmi_gen_read(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages)
+{
+	dvmi_gen_op(g, t, DVM_TRACE_OP_FAULT, va, pages, 0);
+}
+
+struct dvmi_gen_task dvmi_gen_fork_child(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
+					 uint16_t cpu)
+{
+	struct dvm_trace_record r = operation(g, parent, parent->mm, DVM_TRACE_OP_FORK, 0, 0);
+	struct dvmi_gen_task child;
+
+	put(g, &r);
+	child = dvmi_gen_process(g, parent, cpu);
+	op_end(g, parent, parent->mm, DVM_TRACE_OP_FORK, DVM_TRACE_F_SIMULATED);
+	return child;
+}
+
+static void mm_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mm)
+{
+	struct dvm_trace_record gone = record(DVM_TRACE_MM_EXIT, t);
+
+	dvmi_gen_op_on(g, t, mm, DVM_TRACE_OP_EXIT, 0, 0, 0);
+	gone.task = 0;
+	gone.mm = mm;
+	put(g, &gone);
+}
+
+void dvmi_gen_exec(struct dvmi_gen *g, struct dvmi_gen_task *t)
+{
+	struct dvm_trace_record begin = operation(g, t, t->mm, DVM_TRACE_OP_EXEC, 0, 0);
+	struct dvm_trace_record mm = { .kind = DVM_TRACE_MM_NEW, .cpu = t->cpu, .mm = ++g->next_mm };
+	struct dvm_trace_record exec = record(DVM_TRACE_EXEC, t);
+	struct dvm_trace_record end = record(DVM_TRACE_OP_END, t);
+	uint32_t old = t->mm;
+
+	put(g, &begin);
+	put(g, &mm);
+	t->mm = exec.mm = end.mm = mm.mm;
+	put(g, &exec);
+	/* The stack's place is drawn: it moves in the new mm. */
+	end.op = DVM_TRACE_OP_EXEC;
+	end.flags = DVM_TRACE_F_SIMULATED;
+	end.va = (UINT64_C(1) << 48) - 4 * g->page_bytes;
+	end.amount = g->page_bytes;
+	end.id = DVM_TRACE_D_SHIFT;
+	put(g, &end);
+	mm_exit(g, t, old);
+}
+
+void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t)
+{
 	struct dvm_trace_record task = record(DVM_TRACE_TASK_EXIT, t);
 
-	dvmi_gen_op_begin(g, t, DVM_TRACE_OP_EXIT, 0, pages);
-	dvmi_gen_flush_mm(g, t, DVM_TRACE_OP_EXIT, DVM_TRACE_F_FREED_TABLES | DVM_TRACE_F_FULLMM);
-	dvmi_gen_op_end(g, t, DVM_TRACE_OP_EXIT);
-	mm.task = 0;
-	mm.mm = t->mm;
-	put(g, &mm);
+	mm_exit(g, t, t->mm);
 	put(g, &task);
 }
 
@@ -400,7 +466,7 @@ static int parse(const char *spec, const struct dvmi_generator **gen, uint64_t *
 static int header(const struct dvmi_generator *gen, const uint64_t *values, char **text,
 		  struct dvm_error *err)
 {
-	uint64_t ncpus = gen->ncpus ? gen->ncpus : values[0];
+	uint64_t ncpus = gen->ncpus ? gen->ncpus : values[0] + gen->extra_cpus;
 	struct dvmi_buf b = { 0 };
 
 	dvmi_buf_printf(&b, "{\"format\":\"dvmsim.trace/1\",\"source\":\"generator %s",

@@ -33,13 +33,20 @@ struct dvmi_gen_task {
 
 struct dvmi_generator {
 	struct dvm_workload_info info;
-	unsigned ncpus;    /* of one copy; 0: given by parameter number 0 */
+	unsigned ncpus;    /* of one copy; 0: parameter number 0 and extra_cpus */
+	unsigned extra_cpus;
 	const char *marks; /* JSON list of work-mark names */
 	void (*write)(struct dvmi_gen *g);
 };
 
-extern const struct dvmi_generator dvmi_gen_arrivals, dvmi_gen_clients, dvmi_gen_fork, dvmi_gen_mmap, dvmi_gen_mprotect, dvmi_gen_redis,
-	dvmi_gen_tlb_shootdown;
+extern const struct dvmi_generator dvmi_gen_arrivals, dvmi_gen_clients,
+	dvmi_gen_compaction, dvmi_gen_exec_storm, dvmi_gen_fork, dvmi_gen_gc,
+	dvmi_gen_khugepaged, dvmi_gen_ksm, dvmi_gen_madvise, dvmi_gen_mmap, dvmi_gen_mprotect,
+	dvmi_gen_mremap, dvmi_gen_numa_balance, dvmi_gen_oom_reap, dvmi_gen_process_madvise,
+	dvmi_gen_ptrace, dvmi_gen_reclaim, dvmi_gen_redis, dvmi_gen_sva, dvmi_gen_thp_split,
+	dvmi_gen_tlb_shootdown, dvmi_gen_writeback;
+
+#define DVMI_GEN_VA UINT64_C(0xff8000000000) /* where regions begin; a whole PMD */
 
 /* A new process, its mm copied from @parent, to run on @cpu; the records stand on @parent's CPU. */
 struct dvmi_gen_task dvmi_gen_process(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
@@ -57,19 +64,34 @@ void dvmi_gen_idle(struct dvmi_gen *g, uint16_t cpu);
 /* @t wakes @target, which has yet to wait; returns the wake-up's number. */
 uint32_t dvmi_gen_wake(struct dvmi_gen *g, const struct dvmi_gen_task *t,
 		       const struct dvmi_gen_task *target);
-/* An operation whose work the part's kernel costs charge for @pages pages. */
-void dvmi_gen_op_begin(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
-		       uint64_t pages);
-void dvmi_gen_op_end(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op);
-void dvmi_gen_flush_mm(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op,
-		       unsigned flags);
-/* munmap, mprotect, madvise: the operation around one range flush. */
-void dvmi_gen_range_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
-		       uint64_t pages);
-/* A fault: copy-on-write or reuse of an exclusive page, with a page flush; anonymous, with none. */
-void dvmi_gen_fault(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va);
-/* exit: the last flush of the mm, then mm and task are gone. */
-void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t pages);
+/* @t sleeps for @ns: a timer. */
+void dvmi_gen_sleep(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns);
+/* A new thread of @parent's process; a kernel thread that runs when the workload begins. */
+struct dvmi_gen_task dvmi_gen_spawn(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
+				     uint16_t cpu);
+struct dvmi_gen_task dvmi_gen_kthread(struct dvmi_gen *g, uint16_t cpu);
+/* What @t's address space holds when the workload begins: a VMA (enum dvm_trace_detail). */
+void dvmi_gen_region(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages,
+		     unsigned detail);
+
+/*
+ * Operations whose flushes the simulated kernel makes, by its configuration and by what the address
+ * space holds then. on(): of another process's mm.
+ */
+void dvmi_gen_op(struct dvmi_gen *g, const struct dvmi_gen_task *t, unsigned op, uint64_t va,
+		 uint64_t pages, unsigned detail);
+void dvmi_gen_op_on(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint32_t mm, unsigned op,
+		    uint64_t va, uint64_t pages, unsigned detail);
+/* Each page is written (read): those whose entries do not permit it fault. */
+void dvmi_gen_write(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages);
+void dvmi_gen_read(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t pages);
+/* fork(): a child that will run on @cpu once it is woken. */
+struct dvmi_gen_task dvmi_gen_fork_child(struct dvmi_gen *g, const struct dvmi_gen_task *parent,
+					 uint16_t cpu);
+/* execve() with a new, empty mm; the old one is torn down. */
+void dvmi_gen_exec(struct dvmi_gen *g, struct dvmi_gen_task *t);
+/* exit: the mm is torn down, then mm and task are gone. */
+void dvmi_gen_exit(struct dvmi_gen *g, const struct dvmi_gen_task *t);
 /*
  * Queues of work. All records of a task follow its switch, one task after the other: the scheduler
  * of the simulation makes a schedule of them.

@@ -33,8 +33,9 @@ static const struct {
 	[DVM_TRACE_WAKE] = { TASK | ID | TARGET, INFERRED },
 	[DVM_TRACE_RUN] = { TASK | AMOUNT, INFERRED | DVM_TRACE_F_TIME },
 	[DVM_TRACE_SLEEP] = { AMOUNT, INFERRED },
-	[DVM_TRACE_OP_BEGIN] = { TASK | MM | OP | VA | AMOUNT, INFERRED | DVM_TRACE_F_MODELLED },
-	[DVM_TRACE_OP_END] = { TASK | MM | OP, INFERRED },
+	[DVM_TRACE_OP_BEGIN] = { TASK | MM | OP | VA | AMOUNT | ID,
+				 INFERRED | INITIAL | DVM_TRACE_F_MODELLED | DVM_TRACE_F_SIMULATED },
+	[DVM_TRACE_OP_END] = { TASK | MM | OP | VA | AMOUNT | ID, INFERRED | DVM_TRACE_F_SIMULATED },
 	[DVM_TRACE_FLUSH] = { TASK | MM | OP | VA | AMOUNT | REQUEST, INFERRED | FLUSH_FLAGS },
 	[DVM_TRACE_BATCH_FLUSH] = { TASK | MM | OP, INFERRED },
 	[DVM_TRACE_ACCESS_RUN] = { TASK | MM | VA | AMOUNT, INFERRED },
@@ -137,6 +138,50 @@ static const char *check_queueing(const struct dvm_trace_record *rec,
 	return rec->amount <= DVMI_TRACE_MAX_SPAN ? NULL : "amount: larger than 2^40";
 }
 
+/* Operations that touch every page of their range: so many at most. */
+#define SIMULATED_TOUCH_PAGES (UINT64_C(1) << 20)
+
+static const char *check_simulated(const struct dvm_trace_record *rec,
+				   const struct dvm_trace_env *env)
+{
+	uint64_t user = UINT64_C(1) << env->va_bits;
+	bool touches = (rec->op >= DVM_TRACE_OP_FAULT && rec->op <= DVM_TRACE_OP_FAULT_SPURIOUS) ||
+		       rec->op == DVM_TRACE_OP_PTRACE ||
+		       (rec->op == DVM_TRACE_OP_MMAP && rec->id & DVM_TRACE_D_POPULATE);
+
+	if (rec->op != DVM_TRACE_OP_MREMAP && rec->id & ~(uint32_t)DVM_TRACE_D_ALL)
+		return "id: unknown detail of a simulated operation";
+	if (rec->op != DVM_TRACE_OP_KERNEL_MAP &&
+	    (!rec->mm || rec->va >= user || rec->amount > user - rec->va))
+		return "va: a simulated operation is about a range of some mm's user addresses";
+	if (rec->op == DVM_TRACE_OP_MREMAP) {
+		int64_t to = (int64_t)rec->va + (int64_t)(int32_t)rec->id * (int64_t)env->page_bytes;
+
+		if (to < 0 || (uint64_t)to >= user || rec->amount > user - (uint64_t)to)
+			return "id: the new place is outside the user addresses";
+	}
+	if (touches && rec->amount / env->page_bytes > SIMULATED_TOUCH_PAGES)
+		return "amount: a simulated fault or populate has at most 2^20 pages";
+	if (!(rec->flags & INITIAL) && !rec->task)
+		return "task: a simulated operation has one";
+	return NULL;
+}
+
+static const char *check_op(const struct dvm_trace_record *rec, const struct dvm_trace_env *env)
+{
+	if (!rec->op)
+		return "op: must not be none";
+	if (rec->amount > UINT64_MAX - rec->va)
+		return "va: the range wraps around";
+	if (rec->flags & DVM_TRACE_F_SIMULATED)
+		return check_simulated(rec, env);
+	if (rec->flags & INITIAL)
+		return "flags: only simulated operations can be initial";
+	if (rec->id || (rec->kind == DVM_TRACE_OP_END && (rec->va || rec->amount)))
+		return "a field is set that only simulated operations have; it must be 0";
+	return NULL;
+}
+
 const char *dvmi_trace_record_check(const struct dvm_trace_record *rec,
 				    const struct dvm_trace_env *env, uint64_t naccesses)
 {
@@ -172,10 +217,8 @@ const char *dvmi_trace_record_check(const struct dvm_trace_record *rec,
 	case DVM_TRACE_SLEEP:
 		return rec->amount <= DVMI_TRACE_MAX_SPAN ? NULL : "amount: larger than 2^40";
 	case DVM_TRACE_OP_BEGIN:
-		return !rec->op ? "op: must not be none" :
-		       rec->amount > UINT64_MAX - rec->va ? "va: the range wraps around" : NULL;
 	case DVM_TRACE_OP_END:
-		return rec->op ? NULL : "op: must not be none";
+		return check_op(rec, env);
 	case DVM_TRACE_FLUSH:
 		return check_flush(rec, env);
 	case DVM_TRACE_ACCESS_RUN:

@@ -11,6 +11,7 @@ enum life { UNBORN, ALIVE, DEAD };
 struct task {
 	uint32_t mm, cpu, last_cpu; /* cpu: where it runs now; last_cpu: where it ran before */
 	uint8_t life, depth, batch;
+	uint8_t simulated; /* depth of the simulated operation under way */
 	uint8_t ops[8];
 	bool works;	     /* on some unit */
 	uint64_t records, switched, got; /* own records so far; at the last switch, the last get */
@@ -170,19 +171,25 @@ static const char *check_op(struct state *s, const struct dvm_trace_record *r)
 	const char *bad = check_own_task(s, r);
 	struct task *t = &s->tasks[r->task];
 
-	if (bad)
+	if (bad && !(r->flags & DVM_TRACE_F_INITIAL))
 		return bad;
 	if (r->mm && s->mms[r->mm] == UNBORN)
 		return "mm: does not exist";
+	if (r->flags & DVM_TRACE_F_INITIAL)
+		return NULL;
 	if (r->kind == DVM_TRACE_OP_BEGIN) {
+		if (t->simulated)
+			return "an operation begins within a simulated one";
 		if (t->depth == sizeof(t->ops))
 			return "operations are nested deeper than 8";
 		t->ops[t->depth++] = r->op;
+		t->simulated = r->flags & DVM_TRACE_F_SIMULATED ? t->depth : 0;
 		return NULL;
 	}
 	if (!t->depth || t->ops[t->depth - 1] != r->op)
 		return "op: does not end the operation that began last";
 	t->depth--;
+	t->simulated = 0;
 	return NULL;
 }
 
@@ -193,6 +200,8 @@ static const char *check_flush(struct state *s, const struct dvm_trace_record *r
 
 	if (bad)
 		return bad;
+	if (t->simulated)
+		return "its operation is simulated: it makes its flushes itself";
 	if (r->mm && s->mms[r->mm] != ALIVE)
 		return "mm: flushed, but does not exist (any more)";
 	/* exec and exit tear down an mm that is no longer the task's */
