@@ -189,6 +189,9 @@ struct dvm_latency {
  * @asid_slow_paths:   switches to another address space that took the ASID allocator's lock
  * @asid_rollovers:    generations of ASIDs that were used up
  * @asid_flushes:      times a CPU flushed its whole TLB after a rollover
+ * @notifier_calls:    calls of the MMU notifier for an address space that a device shares
+ * @notifier_ps:       time in them
+ * @sme_interrupts:    CPUs interrupted by the work-around for 4193714 (SME)
  * @moves:             migrations by enum dvm_sim_reason
  * @lost:              address spaces that came to their second CPU, by the reason that brought them
  * @wakeups:           simulated schedule, as all below: wake-ups that made a task runnable
@@ -218,6 +221,7 @@ struct dvm_stats {
 	uint64_t mms, mms_one_cpu;
 	uint64_t events;
 	uint64_t asid_slow_paths, asid_rollovers, asid_flushes;
+	uint64_t notifier_calls, notifier_ps, sme_interrupts;
 	uint64_t moves[DVM_SIM_REASONS], lost[DVM_SIM_REASONS];
 	uint64_t wakeups, reschedules, preemptions, preemptions_flush, migrations_flush, restarts;
 	uint64_t migrate_slow, lock_waits, ticks, interrupt_ps;

@@ -132,6 +132,7 @@ enum dvm_trace_flag {
 					   kernel costs are charged for it */
 	DVM_TRACE_F_SIMULATED = 1 << 13, /* OP_BEGIN and OP_END: its flushes are not in the trace; the
 					    simulated kernel makes them, by its configuration */
+	DVM_TRACE_F_SME = 1 << 14, /* TASK_NEW: uses SME in user mode */
 };
 
 /**

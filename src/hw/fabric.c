@@ -61,7 +61,7 @@ struct dvmi_fabric {
 	struct node *nodes;
 	struct cpu *cpus;
 	uint32_t *cluster_running; /* CPUs of a cluster that are not idle */
-	uint32_t unit_cpus, socket_units;
+	uint32_t unit_cpus, socket_units, extra;
 	uint64_t sync_slot_ps; /* a target's time for a Sync, there and back */
 	struct op *ops;
 	struct place *place; /* [op * sockets + node] */
@@ -548,7 +548,8 @@ static int tables(struct dvmi_fabric *f)
 		return -DVM_ENOMEM;
 	for (uint32_t n = 0; n < f->topo.sockets; n++) {
 		struct node *node = &f->nodes[n];
-		int ret = dvmi_targets_init(&node->targets, &f->hw, f->socket_units, die_units);
+		int ret = dvmi_targets_init(&node->targets, &f->hw,
+					    f->socket_units + (n ? 0 : f->extra), die_units);
 
 		if (ret)
 			return ret;
@@ -562,7 +563,8 @@ static int tables(struct dvmi_fabric *f)
 	return 0;
 }
 
-int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric)
+int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_evq *q,
+			 struct dvmi_fabric **fabric)
 {
 	struct dvmi_fabric *f = dvmi_zalloc(sizeof(*f));
 	int ret;
@@ -571,6 +573,7 @@ int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fa
 		return -DVM_ENOMEM;
 	f->hw = *hw;
 	f->q = q;
+	f->extra = extra;
 	f->op_free = NONE;
 	ret = dvmi_topology_init(&f->topo, hw);
 	if (!ret) {
@@ -586,6 +589,11 @@ int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fa
 	}
 	*fabric = f;
 	return 0;
+}
+
+int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric)
+{
+	return dvmi_fabric_new_with(hw, 0, q, fabric);
 }
 
 void dvmi_fabric_free(struct dvmi_fabric *f)

@@ -26,6 +26,9 @@ enum dvmi_fabric_result {
 
 /* Returns 0, -DVM_ENOMEM or -DVM_ELIMIT (dvmi_topology_init). @hw is copied, @q is borrowed. */
 int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric);
+/* The same with @extra targets that are no CPUs (SMMUs), snooped last by the first socket's node. */
+int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_evq *q,
+			 struct dvmi_fabric **fabric);
 void dvmi_fabric_free(struct dvmi_fabric *f);
 
 const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f);

@@ -107,7 +107,8 @@ static const struct {
 	C(tlbi_local), C(tlbi_broadcast), C(dvm_nonsyncs), C(dvm_syncs), C(dvm_snoops), C(switches),
 	C(mm_switches), C(migrations), C(tlb_refills), C(tlb_accesses), C(tlb_l1_misses),
 	C(tlb_l2_misses), C(mms), C(mms_one_cpu), C(events), C(asid_slow_paths),
-	C(asid_rollovers), C(asid_flushes), C(wakeups), C(reschedules), C(preemptions),
+	C(asid_rollovers), C(asid_flushes), C(notifier_calls), C(notifier_ps), C(sme_interrupts),
+	C(wakeups), C(reschedules), C(preemptions),
 	C(preemptions_flush), C(migrations_flush), C(restarts), C(migrate_slow), C(lock_waits),
 	C(ticks), C(interrupt_ps),
 #undef C

@@ -83,6 +83,8 @@ COUNT(asid_rollovers)
 COUNT(migrations_flush)
 COUNT(restarts)
 COUNT(migrate_slow)
+COUNT(notifier_calls)
+COUNT(sme_interrupts)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_one_cpu)
@@ -240,6 +242,8 @@ static const struct {
 	{ "mms (that ran on one CPU only)", print_mms, false },
 	{ "  came to a second CPU by", print_lost, true },
 	{ "ASID rollovers", count_asid_rollovers, true },
+	{ "calls of the notifier", count_notifier_calls, true },
+	{ "interrupts for SME", count_sme_interrupts, true },
 };
 
 static bool is_nothing(const char *text)

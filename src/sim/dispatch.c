@@ -127,7 +127,6 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 {
 	bool work = r->kind == DVM_TRACE_RUN || r->kind == DVM_TRACE_OP_BEGIN ||
 		    r->kind == DVM_TRACE_OP_END;
-	bool goes_on = t->operation;
 	int ret;
 
 	if (s->options.observer && !c->accesses_left)
@@ -151,11 +150,7 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 	c->again = false;
 	ret = dvmi_record_execute(s, c, r, now, next);
 	t->step += !c->again;
-	if (r->kind == DVM_TRACE_OP_BEGIN)
-		t->ops = (uint16_t)(t->ops + !goes_on);
-	else if (r->kind == DVM_TRACE_OP_END && t->ops && !c->again)
-		t->ops--;
-	else if (r->kind == DVM_TRACE_EXEC)
+	if (r->kind == DVM_TRACE_EXEC)
 		t->placed = false;
 	/* A flush call within an operation is no work that can be cut short. */
 	c->running = work && *next != now && c->phase == DVMI_PHASE_RECORD;

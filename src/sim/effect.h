@@ -16,6 +16,7 @@ int dvmi_effect_memory(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_
 int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,
 		     uint64_t *next);
 int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+void dvmi_effect_notify(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
 int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,
 		    uint64_t *next);
 

@@ -170,9 +170,12 @@ int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_in
 	return 0;
 }
 
-enum { SYNC_DSB = 0, SYNC_REPEAT = 8, SYNC_REPEAT_DSB = 16, SYNC_OVER = 24 };
+enum { SYNC_DSB = 0, SYNC_REPEAT = 8, SYNC_REPEAT_DSB = 16, SYNC_SME = 24, SYNC_OVER };
 
-/* The kernel's sync: DSB ISH, and on affected parts one more TLBI VALE1IS, XZR with its DSB. */
+/*
+ * The kernel's sync: DSB ISH; on affected parts one more TLBI VALE1IS, XZR with its DSB; on others an
+ * interrupt to the CPUs that are in user mode with SME state.
+ */
 int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
 	struct dvmi_hook_run *h = &c->hook;
@@ -184,7 +187,7 @@ int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 		if (ret || h->stage < SYNC_REPEAT)
 			return ret;
 		if (!s->repeat_new)
-			h->stage = SYNC_OVER;
+			h->stage = SYNC_SME;
 	}
 	if (h->stage == SYNC_REPEAT) {
 		ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, 0, next);
@@ -197,9 +200,14 @@ int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 		if (*next != now)
 			return 0;
 	}
-	if (h->stage >= SYNC_REPEAT_DSB && h->stage < SYNC_OVER) {
+	if (h->stage >= SYNC_REPEAT_DSB && h->stage < SYNC_SME) {
 		ret = dvmi_effect_dsb_in(s, c, DVMI_DSB_ALL, DVMI_DSB_ISH, now, next);
-		if (ret || h->stage < SYNC_OVER)
+		if (ret || h->stage < SYNC_SME)
+			return ret;
+	}
+	if (h->stage == SYNC_SME) {
+		ret = dvmi_sme_wait(s, c, now, next);
+		if (ret)
 			return ret;
 	}
 	h->stage = 0;

@@ -139,6 +139,7 @@ struct dvmi_task {
 	bool forced;                    /* on its way to where a forced migration sends it */
 	bool gets;                      /* waits in a queue */
 	bool exists;
+	bool sme;                       /* uses SME in user mode */
 	bool deferred;                  /* has flushes that its next batch flush will complete */
 };
 
@@ -156,7 +157,7 @@ struct dvmi_saved_hooks {
 struct dvmi_op_run {
 	struct dvmi_mm_event event;
 	struct dvmi_call call;
-	unsigned stage;
+	unsigned stage, dsb;
 	uint32_t next_free;             /* 1 + its number; 0: none */
 };
 
@@ -271,6 +272,9 @@ struct dvm_sim {
 	struct dvmi_op_pool operations;
 	uint32_t *targets;              /* of an interrupt, and when each enters its handler */
 	uint64_t *arrivals;
+	bool *bound;                    /* per mm: a device shares it */
+	uint64_t smmu_free_ps;          /* when its command queue is empty */
+	uint64_t *sme_batches;          /* per task: CPUs its batch must interrupt; may be NULL */
 
 	bool simulated;                 /* the schedule; all below is of it */
 	struct dvmi_scripts scripts;
@@ -372,12 +376,22 @@ void dvmi_operations_fini(struct dvm_sim *s);
 /* One stretch of work or one call further; c->again until it is over. */
 int dvmi_operation(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		   uint64_t now, uint64_t *next);
-int dvmi_operation_initial(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r);
 /* MM_NEW and MM_EXIT; *@ps: the copy's cost. */
 int dvmi_operation_fork(struct dvm_sim *s, uint32_t parent, uint32_t mm, uint64_t *ps);
 int dvmi_operation_mm_exit(struct dvm_sim *s, uint32_t mm);
 /* Interrupt the CPUs in s->targets[0..n) with an empty handler, and wait for them. */
 int dvmi_interrupt_wait(struct dvm_sim *s, uint32_t n, uint64_t now, uint64_t *next);
+
+/* ---- device.c: devices that share address spaces, and SME's work-around ---- */
+int dvmi_devices_init(struct dvm_sim *s);
+void dvmi_devices_fini(struct dvm_sim *s);
+int dvmi_device_bind(struct dvm_sim *s, uint32_t mm, bool bind);
+/* What a call of the notifier for @r takes from @now on, behind those before it. */
+uint64_t dvmi_notifier_ps(struct dvm_sim *s, const struct dvmi_request *r, uint64_t now);
+/* Is 4193714 there and worked around? Step 3 of a sync; a batch add. */
+bool dvmi_sme_applies(const struct dvm_sim *s);
+int dvmi_sme_wait(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next);
+void dvmi_sme_note(struct dvm_sim *s, const struct dvmi_cpu *c, uint32_t mm);
 
 /* ---- switch.c: context switches ---- */
 /* 1: it may begin; 0: the CPU has registered to be woken. */

@@ -36,6 +36,7 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_CUR_IS_MM] = h->mm && c->mm == h->mm;
 	f[DVMI_ACTIVE_IS_MM] = h->mm && c->active_mm == h->mm;
 	f[DVMI_ENV_REPEAT_TLBI] = s->repeat_new || s->repeat_old;
+	f[DVMI_ENV_SMMU_BTM] = h->mm && s->bound[h->mm] && s->cfg->smmu == DVMI_SMMU_BTM;
 	f[DVMI_ENV_VM] = s->cfg->vm == DVMI_VM_GUEST;
 	f[DVMI_ENV_KPTI] = s->rules.kpti;
 	f[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
@@ -111,6 +112,9 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 		return dvmi_effect_sync(s, c, now, next);
 	case DVMI_IPI:
 		return dvmi_effect_ipi(s, c, i, now, next);
+	case DVMI_NOTIFY:
+		dvmi_effect_notify(s, c, now, next);
+		return 0;
 	case DVMI_DSB:
 		ret = dvmi_dsb_act(s, c, dvmi_insn_dsb_type(i), dvmi_insn_dsb_domain(i), now,
 				   &h->stage, next);
@@ -192,11 +196,18 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		else
 			dvmi_oracle_end(s->oracle, h->flush);
 		h->flush = NULL;
-		ret = promise(s, c, h, deferred, now);
+		if (deferred)
+			dvmi_sme_note(s, c, h->mm);
+		ret = dvmi_oracle_device_use(s->oracle, s->err);
+		if (!ret)
+			ret = promise(s, c, h, deferred, now);
 		break;
 	case DVMI_HOOK_BATCH_FLUSH:
 		s->stats.flush_ps += now - h->begin_ps;
 		dvmi_oracle_batch(s->oracle, c->task);
+		ret = dvmi_oracle_device_use(s->oracle, s->err);
+		if (ret)
+			break;
 		if (s->tlbs)
 			ret = dvmi_tlbs_batch(s->tlbs, c->task, now, s->err);
 		s->tasks[c->task].deferred = false;

@@ -12,7 +12,7 @@
  */
 
 /* What a task's operation waits for. */
-enum { CALL_NEXT, CALL_MADE, CALL_LAST };
+enum { CALL_NEXT, CALL_MADE, CALL_DSB, CALL_LAST };
 
 static struct dvmi_op_run *run_of(struct dvm_sim *s, uint32_t task)
 {
@@ -52,16 +52,15 @@ static void end(struct dvm_sim *s, uint32_t task)
 }
 
 /* Addresses in the trace to pages of the kernel, which may be larger ones. */
-static struct dvmi_operation describe(const struct dvm_sim *s, const struct dvmi_cpu *c,
+static struct dvmi_operation describe(const struct dvm_sim *s, unsigned copy,
 				      const struct dvm_trace_record *r)
 {
 	unsigned shift = s->rules.page_shift;
-	struct dvmi_operation o = { .op = r->op, .mm = dvmi_mm_id(s, c, r->mm),
+	struct dvmi_operation o = { .op = r->op, .mm = r->mm ? copy * s->ids.mms + r->mm : 0,
 				    .first = r->va >> shift, .detail = r->id };
 	uint64_t bytes = (r->va & ((UINT64_C(1) << shift) - 1)) + r->amount;
 
 	o.end = o.first + (bytes >> shift) + !!(bytes & ((UINT64_C(1) << shift) - 1));
-	o.foreign = r->mm && o.mm != c->mm;
 	o.ending = r->kind == DVM_TRACE_OP_END;
 	if (r->op == DVM_TRACE_OP_MREMAP) {
 		o.to = (r->va + (uint64_t)((int64_t)(int32_t)r->id *
@@ -95,6 +94,8 @@ static uint64_t base_ps(const struct dvm_sim *s, const struct dvm_trace_record *
 	case DVM_TRACE_OP_FAULT_WP_REUSE:
 	case DVM_TRACE_OP_FAULT_SPURIOUS:
 		return 0; /* by the number of faults */
+	case DVM_TRACE_OP_SVA_BIND:
+	case DVM_TRACE_OP_SVA_UNBIND:
 	case DVM_TRACE_OP_PTRACE:
 	case DVM_TRACE_OP_CLEAR_REFS:
 	case DVM_TRACE_OP_UFFD_WP:
@@ -195,10 +196,17 @@ int dvmi_operation(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 		run = begin(s, c->task);
 		if (!run)
 			return -DVM_ENOMEM;
-		o = describe(s, c, r);
+		o = describe(s, c->copy, r);
+		o.foreign = o.mm && o.mm != c->mm;
 		dvmi_mm_event_begin(&run->event, &o);
 		run->stage = CALL_NEXT;
-		ps = r->flags & DVM_TRACE_F_INITIAL ? 0 : base_ps(s, r);
+		run->dsb = 0;
+		if (r->op == DVM_TRACE_OP_SVA_BIND || r->op == DVM_TRACE_OP_SVA_UNBIND) {
+			ret = dvmi_device_bind(s, o.mm, r->op == DVM_TRACE_OP_SVA_BIND);
+			if (ret)
+				return ret;
+		}
+		ps = base_ps(s, r);
 		return ps ? dvmi_run(s, c, ps, now, next) : 0;
 	}
 	if (run->stage == CALL_NEXT)
@@ -206,18 +214,25 @@ int dvmi_operation(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 	if (run->stage == CALL_MADE) {
 		ret = make(s, c, r, &run->call, now, next);
 		if (ret > 0)
-			run->stage = CALL_NEXT;
+			run->stage = run->call.id == DVMI_ROW_BATCH_ADD && s->sme_batches ? CALL_DSB :
+											    CALL_NEXT;
 		return ret < 0 ? ret : 0;
+	}
+	if (run->stage == CALL_DSB) { /* the older form of 4193714's work-around, in every add */
+		ret = dvmi_dsb_act(s, c, DVMI_DSB_ALL, DVMI_DSB_ISH, now, &run->dsb, next);
+		if (!run->dsb)
+			run->stage = CALL_NEXT;
+		return ret;
 	}
 	end(s, c->task);
 	c->again = false;
 	return 0;
 }
 
-/* State that is there when the trace begins: at once, and flushing nothing. */
-int dvmi_operation_initial(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r)
+/* State that is there when the trace begins: before anything runs, and flushing nothing. */
+static int initial(struct dvm_sim *s, unsigned copy, const struct dvm_trace_record *r)
 {
-	struct dvmi_operation o = describe(s, c, r);
+	struct dvmi_operation o = describe(s, copy, r);
 	struct dvmi_mm_event e;
 	struct dvmi_call call;
 	int ret;
@@ -258,6 +273,8 @@ static bool any(const struct dvm_sim *s, size_t count)
 
 int dvmi_operations_init(struct dvm_sim *s, size_t count, struct dvm_error *err)
 {
+	int ret;
+
 	s->targets = dvmi_calloc(s->cpus_count, sizeof(*s->targets));
 	s->arrivals = dvmi_calloc(s->cpus_count, sizeof(*s->arrivals));
 	if (!s->targets || !s->arrivals)
@@ -265,7 +282,15 @@ int dvmi_operations_init(struct dvm_sim *s, size_t count, struct dvm_error *err)
 	if (!any(s, count))
 		return 0;
 	dvmi_event_rules(&s->event_rules, &s->rules, s->cfg, s->hw);
-	return dvmi_mms_init(&s->mms, s->mms_count, s->rules.page_shift) ? dvmi_error_nomem(err) : 0;
+	ret = dvmi_mms_init(&s->mms, s->mms_count, s->rules.page_shift);
+	for (size_t i = 0; i < count; i++)
+		for (unsigned k = 0; k < s->copies && !ret; k++)
+			if (s->records[i].kind == DVM_TRACE_OP_BEGIN &&
+			    s->records[i].flags & DVM_TRACE_F_INITIAL)
+				ret = initial(s, k, &s->records[i]);
+	return ret == -DVM_ELIMIT ? dvmi_error(err, DVM_ELIMIT, "simulation",
+					       "too many pages with different states") :
+	       ret ? dvmi_error_nomem(err) : 0;
 }
 
 void dvmi_operations_fini(struct dvm_sim *s)

@@ -33,9 +33,12 @@ struct holds {
 };
 
 struct dvmi_oracle {
-	unsigned cpus;
+	unsigned cpus;        /* the device, if there is one, has this number */
 	uint32_t mms;
 	size_t words;
+	bool *bound;          /* per mm: the device shares it; NULL: no device */
+	bool hears;           /* it takes part in broadcasts */
+	uint32_t behind;      /* an mm of which the device holds a stale translation; 0: none */
 	struct mm *mm;
 	uint64_t *maps;       /* per mm: held, stale, ever, listed */
 	struct holds *holds;  /* per CPU: those with its bit in listed */
@@ -60,7 +63,7 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 		return -DVM_ENOMEM;
 	o->cpus = cpus;
 	o->mms = mms;
-	o->words = dvmi_bitmap_words(cpus);
+	o->words = dvmi_bitmap_words(cpus + 1);
 	o->mm = dvmi_calloc(mms, sizeof(*o->mm));
 	o->maps = dvmi_calloc((size_t)mms * MAPS * o->words, sizeof(*o->maps));
 	o->holds = dvmi_calloc(cpus, sizeof(*o->holds));
@@ -93,6 +96,7 @@ void dvmi_oracle_free(struct dvmi_oracle *o)
 	dvmi_free(o->maps);
 	dvmi_free(o->current);
 	dvmi_free(o->pending);
+	dvmi_free(o->bound);
 	dvmi_free(o);
 }
 
@@ -180,6 +184,8 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 					 .record = record };
 	memcpy(held(f), map_of(o, mm, HELD), o->words * sizeof(f->maps[0]));
 	memset(covered(o, f), 0, o->words * sizeof(f->maps[0]));
+	if (o->bound && o->bound[mm])
+		dvmi_bitmap_set(held(f), o->cpus);
 	return f;
 }
 
@@ -231,6 +237,8 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
 	dvmi_bitmap_set(covered(o, f), cpu);
+	if (cpu == o->cpus)
+		return;
 	if (f->whole_asid || (f->checked && f->returned))
 		dvmi_bitmap_clear(map_of(o, f->mm, STALE), cpu);
 	if (f->whole_asid && o->current[cpu] != f->mm)
@@ -268,8 +276,12 @@ static void release(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	for (size_t w = 0; w < o->words; w++)
-		for (uint64_t bits = held(f)[w]; bits; bits &= bits - 1)
-			cover(o, f, (unsigned)(w * 64) + (unsigned)__builtin_ctzll(bits));
+		for (uint64_t bits = held(f)[w]; bits; bits &= bits - 1) {
+			unsigned cpu = (unsigned)(w * 64) + (unsigned)__builtin_ctzll(bits);
+
+			if (cpu != o->cpus || o->hears)
+				cover(o, f, cpu);
+		}
 }
 
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
@@ -306,6 +318,9 @@ static void judge(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 			o->mm[f->mm].stale_record = f->record;
 		stale[w] |= left;
 	}
+	if (o->bound && dvmi_bitmap_test(held(f), o->cpus) &&
+	    !dvmi_bitmap_test(covered(o, f), o->cpus))
+		o->behind = f->mm;
 }
 
 void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
@@ -352,6 +367,34 @@ int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm
 				 "this flush of address space %" PRIu32
 				 " returned, yet CPU %u, which may still hold the old translation,"
 				 " runs it again: a stale translation is used", mm, cpu);
+}
+
+void dvmi_oracle_device(struct dvmi_oracle *o, uint32_t mm, bool bound, bool hears)
+{
+	if (!o->bound)
+		o->bound = dvmi_calloc(o->mms, sizeof(*o->bound));
+	if (!o->bound) {
+		o->failed = true;
+		return;
+	}
+	o->bound[mm] = bound;
+	o->hears = hears;
+}
+
+void dvmi_oracle_notified(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	if (f)
+		cover(o, f, o->cpus);
+}
+
+int dvmi_oracle_device_use(const struct dvmi_oracle *o, struct dvm_error *err)
+{
+	if (!o->behind)
+		return 0;
+	return dvmi_error_record(err, DVM_EUNSAFE, "stale", o->mm[o->behind].stale_record,
+				 "this flush of address space %" PRIu32 " returned, yet the device that"
+				 " shares it was reached neither by a broadcast nor by the notifier: its"
+				 " SMMU uses a stale translation", o->behind);
 }
 
 unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm)

@@ -59,6 +59,15 @@ void dvmi_oracle_batch(struct dvmi_oracle *o, uint32_t owner);
 /* Instructions of @mm run on @cpu: 0, or -DVM_EUNSAFE with the sentence filled in. */
 int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm_error *err);
 
+/*
+ * A device shares @mm's translations, or does so no longer. It may use them at any time. A flush must
+ * cover it: by a broadcast and its DSB where it @hears them (BTM), by the notifier in any case.
+ */
+void dvmi_oracle_device(struct dvmi_oracle *o, uint32_t mm, bool bound, bool hears);
+void dvmi_oracle_notified(struct dvmi_oracle *o, struct dvmi_oracle_flush *f);
+/* 0, or -DVM_EUNSAFE: a flush that was judged has left the device behind. */
+int dvmi_oracle_device_use(const struct dvmi_oracle *o, struct dvm_error *err);
+
 /* CPUs @mm was ever installed on; whether it is on no other than @cpu (or on none). */
 unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm);
 bool dvmi_oracle_only_cpu(const struct dvmi_oracle *o, uint32_t mm, unsigned cpu);

@@ -43,9 +43,10 @@ static int mm_exit(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm
 static int op_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		    uint64_t now, uint64_t *next)
 {
+	if (r->flags & DVM_TRACE_F_INITIAL)
+		return 0; /* done when the simulation was set up */
 	if (r->flags & DVM_TRACE_F_SIMULATED)
-		return r->flags & DVM_TRACE_F_INITIAL ? dvmi_operation_initial(s, c, r) :
-							dvmi_operation(s, c, r, now, next);
+		return dvmi_operation(s, c, r, now, next);
 	return r->flags & DVM_TRACE_F_MODELLED ? dvmi_run(s, c, dvmi_operation_ps(s, r), now, next) :
 						 0;
 }
@@ -56,6 +57,7 @@ static int task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 	uint32_t task = dvmi_task_id(s, c, r->task);
 
 	s->tasks[task].exists = true;
+	s->tasks[task].sme = r->flags & DVM_TRACE_F_SME;
 	s->tasks[task].mm = dvmi_mm_id(s, c, r->mm);
 	dvmi_words_reset(&s->words, DVMI_BASE_TASK, task, c->id);
 	/* A new mm starts with one user. */
@@ -84,8 +86,8 @@ static void mark(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvm_t
 	w->last_ps = now;
 }
 
-int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
-			uint64_t now, uint64_t *next)
+static int execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+		   uint64_t now, uint64_t *next)
 {
 	switch (r->kind) {
 	case DVM_TRACE_RUN:
@@ -120,4 +122,19 @@ int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 	default:
 		return 0; /* LOST takes no time; the rest is the schedule's */
 	}
+}
+
+int dvmi_record_execute(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
+			uint64_t now, uint64_t *next)
+{
+	struct dvmi_task *t = &s->tasks[c->task];
+	bool goes_on = t->operation;
+	int ret = execute(s, c, r, now, next);
+
+	/* An operation is under way from its first piece on. */
+	if (r->kind == DVM_TRACE_OP_BEGIN && !(r->flags & DVM_TRACE_F_INITIAL))
+		t->ops = (uint16_t)(t->ops + !goes_on);
+	else if (r->kind == DVM_TRACE_OP_END && t->ops && !c->again)
+		t->ops--;
+	return ret;
 }

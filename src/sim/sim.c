@@ -233,6 +233,12 @@ static int set_tables(struct dvm_sim *s)
 	return 0;
 }
 
+/* SMMUs that take part in broadcasts, when the kernel lets them. */
+static uint32_t smmus(const struct dvm_sim *s)
+{
+	return s->cfg->smmu == DVMI_SMMU_BTM ? (uint32_t)s->hw->smmu_units : 0;
+}
+
 static int set_machine(struct dvm_sim *s)
 {
 	struct dvmi_workset_rules rules = { .pages = WORKING_SET_PAGES,
@@ -244,7 +250,7 @@ static int set_machine(struct dvm_sim *s)
 		rules.pages = s->options.working_set_pages;
 	ret = dvmi_evq_init(&s->evq, s->cpus_count);
 	if (!ret)
-		ret = dvmi_fabric_new(s->hw, &s->evq, &s->fabric);
+		ret = dvmi_fabric_new_with(s->hw, smmus(s), &s->evq, &s->fabric);
 	if (!ret)
 		ret = dvmi_core_init(&s->core, s->hw, s->fabric);
 	if (!ret)
@@ -339,6 +345,8 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	if (!ret && dvmi_queues_start(s))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
+		ret = dvmi_devices_init(s) ? dvmi_error_nomem(err) : 0;
+	if (!ret)
 		ret = dvmi_operations_init(s, count, err);
 	if (!ret)
 		ret = set_access(s, err);
@@ -381,6 +389,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_ipi_fini(&s->ipi);
 	dvmi_sim_asids_fini(s);
 	dvmi_operations_fini(s);
+	dvmi_devices_fini(s);
 	dvmi_sim_schedule_fini(s);
 	dvmi_queues_fini(s);
 	dvmi_free(s->tick_masks);

@@ -12,7 +12,7 @@ enum { VICTIMS, PAGES, ROUNDS, BATCH, PERIOD_NS, UNITS, UNIT_NS, TOUCH, OPTION }
 	{ "pages", "pages", "what each of them has mapped and written", 2048, 1, 1048576 },        \
 	{ "rounds", "", "how often the flusher goes through all victims", rounds, 1, 100000 },     \
 	{ "batch", "pages", "pages it takes of each victim in a round", batch, 1, 1048576 },       \
-	{ "period_ns", "ns", "its sleep between two rounds", period, 0, 1000000000000 },           \
+	{ "period_ns", "ns", "its sleep before each round, and 1 us", period, 0, 1000000000000 },           \
 	{ "units", "", "units of work of each victim", 200, 1, 1000000 },                          \
 	{ "unit_ns", "ns", "length of such a unit, undisturbed", 20000, 1, 1000000000 },           \
 	{ "touch", "pages", "random pages a victim writes per unit", 4, 0, 4096 }
@@ -59,13 +59,13 @@ static void flush_round(struct foreign *f, round_fn round)
 {
 	uint64_t pages = value(f, PAGES), n = value(f, BATCH);
 
+	dvmi_gen_sleep(f->g, &f->flusher, value(f, PERIOD_NS) + 1000);
 	if (f->at + n > pages)
 		f->at = 0;
 	for (uint64_t i = 0; i < value(f, VICTIMS); i++)
 		round(f, &f->victims[i], f->at, n < pages ? n : pages);
 	f->at += n;
 	dvmi_gen_mark(f->g, &f->flusher, 1);
-	dvmi_gen_sleep(f->g, &f->flusher, value(f, PERIOD_NS));
 }
 
 static void write_foreign(struct dvmi_gen *g, bool process, unsigned detail, round_fn round,

@@ -37,7 +37,7 @@ static void write_mmap(struct dvmi_gen *g)
 	for (uint64_t i = 0; i < g->values[LOOPS] && !g->ret; i++) {
 		if (every && i && i % every == 0) {
 			dvmi_gen_idle(g, t.cpu);
-			t.cpu ^= 1;
+			dvmi_gen_migrate(g, &t, t.cpu ^ 1);
 			dvmi_gen_switch(g, &t, 0);
 		}
 		once(g, &t);

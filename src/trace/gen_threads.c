@@ -2,7 +2,7 @@
 #include "trace/generate.h"
 
 /* Threads of one process that change its address space: the flushes are of the caller's own mm. */
-enum { THREADS, PAGES, LOOPS, CHANGE, WORK_NS, OPTION };
+enum { THREADS, PAGES, LOOPS, CHANGE, WORK_NS, OPTION, SME };
 
 #define COMMON(threads, loops, change)                                                             \
 	{ "threads", "", "threads, each on a CPU of its own", threads, 1, 64 },                    \
@@ -13,6 +13,8 @@ enum { THREADS, PAGES, LOOPS, CHANGE, WORK_NS, OPTION };
 #define LAST { NULL, NULL, NULL, 0, 0, 0 }
 
 typedef void (*loop_fn)(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t i);
+
+static void gc_loop(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t va, uint64_t i);
 
 /* Each thread's part begins at a PMD of its own. */
 static uint64_t part_va(const struct dvmi_gen *g, uint64_t thread)
@@ -39,6 +41,7 @@ static void write_threads(struct dvmi_gen *g, unsigned detail, loop_fn loop)
 {
 	struct dvmi_gen_task t[64];
 
+	g->sme = loop == gc_loop && g->values[SME];
 	t[0] = dvmi_gen_initial(g, 0);
 	for (uint64_t i = 0; i < g->values[THREADS]; i++)
 		dvmi_gen_region(g, &t[0], part_va(g, i), g->values[PAGES],
@@ -118,6 +121,7 @@ static const struct dvm_workload_param gc_params[] = {
 	COMMON(4, 200, 64),
 	{ "free_every", "", "a freed block is given back every so many loops; 0: never", 4, 0,
 	  1000000 },
+	{ "sme", "", "1: the threads use SME (matters on parts with erratum.sme_dvmsync)", 0, 0, 1 },
 	LAST,
 };
 
@@ -176,7 +180,7 @@ static void numa_loop(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_
 {
 	uint64_t at = place(g, va, i);
 
-	dvmi_gen_op(g, t, DVM_TRACE_OP_NUMA_PROTECT, at, change_of(g), 0);
+	dvmi_gen_op(g, t, DVM_TRACE_OP_NUMA_HINT, at, change_of(g), 0);
 	for (uint64_t n = 0; n < g->values[OPTION]; n++) {
 		uint64_t page = dvmi_rng_below(&g->rng, change_of(g));
 

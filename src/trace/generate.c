@@ -45,6 +45,11 @@ static struct dvm_trace_record record(unsigned kind, const struct dvmi_gen_task 
 	return (struct dvm_trace_record){ .kind = (uint8_t)kind, .cpu = t->cpu, .task = t->task };
 }
 
+static unsigned sme(const struct dvmi_gen *g)
+{
+	return g->sme ? DVM_TRACE_F_SME : 0;
+}
+
 static struct dvmi_gen_task birth(struct dvmi_gen *g, uint16_t on, uint16_t cpu,
 				  const struct dvmi_gen_task *parent, uint16_t flags)
 {
@@ -53,7 +58,7 @@ static struct dvmi_gen_task birth(struct dvmi_gen *g, uint16_t on, uint16_t cpu,
 				       .id = parent ? parent->mm : 0, .flags = flags };
 	struct dvm_trace_record task = { .kind = DVM_TRACE_TASK_NEW, .cpu = on, .task = t.task,
 					 .mm = t.mm, .id = parent ? parent->task : 0,
-					 .flags = flags };
+					 .flags = (uint16_t)(flags | sme(g)) };
 
 	put(g, &mm);
 	put(g, &task);
@@ -133,6 +138,15 @@ uint32_t dvmi_gen_wake(struct dvmi_gen *g, const struct dvmi_gen_task *t,
 	return r.id;
 }
 
+void dvmi_gen_migrate(struct dvmi_gen *g, struct dvmi_gen_task *t, unsigned cpu)
+{
+	struct dvm_trace_record r = { .kind = DVM_TRACE_MIGRATE, .task = t->task, .id = t->cpu,
+				      .cpu = (uint16_t)cpu, .target = (uint16_t)cpu };
+
+	put(g, &r);
+	t->cpu = (uint16_t)cpu;
+}
+
 void dvmi_gen_sleep(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns)
 {
 	struct dvm_trace_record r = { .kind = DVM_TRACE_SLEEP, .cpu = t->cpu, .amount = ns };
@@ -150,7 +164,7 @@ struct dvmi_gen_task dvmi_gen_spawn(struct dvmi_gen *g, const struct dvmi_gen_ta
 	struct dvmi_gen_task t = { ++g->next_task, parent->mm, cpu };
 	struct dvm_trace_record task = { .kind = DVM_TRACE_TASK_NEW, .cpu = parent->cpu,
 					 .task = t.task, .mm = t.mm, .id = parent->task,
-					 .flags = DVM_TRACE_F_THREAD };
+					 .flags = (uint16_t)(DVM_TRACE_F_THREAD | sme(g)) };
 
 	put(g, &task);
 	return t;

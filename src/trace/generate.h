@@ -21,6 +21,7 @@ struct dvmi_gen {
 	uint64_t page_bytes;
 	uint32_t next_task, next_mm, next_wake;
 	uint32_t count; /* of records */
+	bool sme;       /* new tasks use SME */
 	struct dvm_error *err;
 	int ret;
 };
@@ -64,6 +65,8 @@ void dvmi_gen_idle(struct dvmi_gen *g, uint16_t cpu);
 /* @t wakes @target, which has yet to wait; returns the wake-up's number. */
 uint32_t dvmi_gen_wake(struct dvmi_gen *g, const struct dvmi_gen_task *t,
 		       const struct dvmi_gen_task *target);
+/* @t, which does not run, moves to @cpu. */
+void dvmi_gen_migrate(struct dvmi_gen *g, struct dvmi_gen_task *t, unsigned cpu);
 /* @t sleeps for @ns: a timer. */
 void dvmi_gen_sleep(struct dvmi_gen *g, const struct dvmi_gen_task *t, uint64_t ns);
 /* A new thread of @parent's process; a kernel thread that runs when the workload begins. */

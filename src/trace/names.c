@@ -74,7 +74,7 @@ static const char *const ops[DVM_TRACE_OPS] = {
 static const char *const flags[] = {
 	"initial", "inferred", "thread", "kthread", "time", "leaf", "nosync", "nobroadcast",
 	"nonotify", "freed-tables", "foreign", "fullmm", "modelled",
-	"simulated",
+	"simulated", "sme",
 };
 
 const char *dvm_trace_kind_name(unsigned kind)

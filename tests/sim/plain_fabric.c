@@ -2,6 +2,7 @@
 /* hw/fabric.h by tests/hw/ref_fabric.c: an event for each part of each snoop and each response. */
 #include "hw/ref_fabric.h"
 
+#include <dvmsim/error.h>
 #include <stdlib.h>
 
 struct dvmi_fabric {
@@ -21,14 +22,24 @@ static void delivered(void *arg, uint64_t tag, uint32_t cpu, uint64_t time_ps)
 		f->deliver(f->arg, f, &d);
 }
 
-int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric)
+/* The reference knows CPUs only. */
+int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_evq *q,
+			 struct dvmi_fabric **fabric)
 {
-	struct dvmi_fabric *f = calloc(1, sizeof(*f));
+	struct dvmi_fabric *f;
 
+	if (extra)
+		return -DVM_EINVAL;
+	f = calloc(1, sizeof(*f));
 	f->ref = ref_new(hw, delivered, f);
 	ref_use_queue(f->ref, q);
 	*fabric = f;
 	return 0;
+}
+
+int dvmi_fabric_new(const struct dvmi_hw *hw, struct dvmi_evq *q, struct dvmi_fabric **fabric)
+{
+	return dvmi_fabric_new_with(hw, 0, q, fabric);
 }
 
 void dvmi_fabric_free(struct dvmi_fabric *f)

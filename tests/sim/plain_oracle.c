@@ -17,11 +17,11 @@ struct dvmi_oracle_flush {
 	bool checked, whole, returned, local, broadcast;
 	unsigned cpu; /* that issued what no DSB has completed */
 	uint64_t record;
-	bool held[CPUS], covered[CPUS];
+	bool held[CPUS], covered[CPUS], device, reached;
 };
 
 struct mm {
-	bool held[CPUS], stale[CPUS], ever[CPUS];
+	bool held[CPUS], stale[CPUS], ever[CPUS], bound;
 	uint64_t stale_record;
 };
 
@@ -31,6 +31,8 @@ struct dvmi_oracle {
 	struct mm *mm;
 	struct dvmi_oracle_flush **flushes;
 	size_t count;
+	bool hears;
+	uint32_t behind;
 };
 
 int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
@@ -85,6 +87,7 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 	*f = (struct dvmi_oracle_flush){ .mm = mm, .owner = NOBODY, .checked = checked,
 					 .whole = whole_asid, .record = record };
 	memcpy(f->held, o->mm[mm].held, sizeof(f->held));
+	f->device = o->mm[mm].bound;
 	o->flushes = realloc(o->flushes, (o->count + 1) * sizeof(struct dvmi_oracle_flush *));
 	return o->flushes[o->count++] = f;
 }
@@ -151,6 +154,7 @@ void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 		for (unsigned c = 0; c < o->cpus && f->broadcast && inner; c++)
 			if (f->held[c])
 				dvmi_oracle_ipi(o, f, c);
+		f->reached |= f->broadcast && inner && o->hears;
 		f->broadcast = f->broadcast && !inner;
 	}
 }
@@ -163,6 +167,8 @@ static void judge(struct dvmi_oracle *o, const struct dvmi_oracle_flush *f)
 		o->mm[f->mm].stale[c] = true;
 		o->mm[f->mm].stale_record = f->record;
 	}
+	if (f->checked && f->device && !f->reached)
+		o->behind = f->mm;
 }
 
 void dvmi_oracle_end(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
@@ -201,6 +207,24 @@ int dvmi_oracle_use(struct dvmi_oracle *o, unsigned cpu, uint32_t mm, struct dvm
 				 "this flush of address space %" PRIu32
 				 " returned, yet CPU %u, which may still hold the old translation,"
 				 " runs it again: a stale translation is used", mm, cpu);
+}
+
+void dvmi_oracle_device(struct dvmi_oracle *o, uint32_t mm, bool bound, bool hears)
+{
+	o->mm[mm].bound = bound;
+	o->hears = hears;
+}
+
+void dvmi_oracle_notified(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	(void)o;
+	if (f)
+		f->reached = true;
+}
+
+int dvmi_oracle_device_use(const struct dvmi_oracle *o, struct dvm_error *err)
+{
+	return o->behind ? dvmi_error(err, DVM_EUNSAFE, "stale", "device of %" PRIu32, o->behind) : 0;
 }
 
 unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm)

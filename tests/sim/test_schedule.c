@@ -27,7 +27,8 @@ struct order {
 static bool is_step(const struct dvm_trace_record *r, uint32_t current)
 {
 	bool initial = r->flags & DVM_TRACE_F_INITIAL &&
-		       (r->kind == DVM_TRACE_MM_NEW || r->kind == DVM_TRACE_TASK_NEW);
+		       (r->kind == DVM_TRACE_MM_NEW || r->kind == DVM_TRACE_TASK_NEW ||
+			r->kind == DVM_TRACE_OP_BEGIN);
 
 	return current && !initial && r->kind != DVM_TRACE_SWITCH && r->kind != DVM_TRACE_MIGRATE &&
 	       r->kind != DVM_TRACE_SLEEP;
