@@ -303,17 +303,37 @@ static void blame(struct dvm_witness *w, const struct use *u, unsigned t, enum r
 		return;
 	default:
 		snprintf(w->wrong, sizeof(w->wrong),
-			 "No TLBI was for the translation that %s used; %s is not.", cpu, tlbi);
+			 "%s is not for the translation that %s used: it names another ASID or "
+			 "another page.",
+			 tlbi, cpu);
 		broke(w, 2, "reused without a flush of what %s may hold", cpu);
 		return;
 	}
 	broke(w, 1, "%s used the old translation after the flush", cpu);
 }
 
-void dvmi_witness_judge(struct dvm_witness *w)
+/* The TLBI that came closest; @own: of the strategy's, the kernel's own ones left aside. */
+static enum reach closest(const struct dvm_witness *w, const struct use *u, bool own, unsigned *tlbi)
 {
 	enum reach best = REACH_NONE;
+
+	for (unsigned t = 0; t < w->run.prog->tlbis; t++) {
+		const struct dvmi_ref *r = &w->run.prog->tlbi[t];
+		const struct dvmi_origin *o = dvmi_witness_origin(w, r->pe, r->ev);
+		enum reach how = own && o && !o->line ? REACH_NONE : reach(w, u, t);
+
+		if (how > best) {
+			best = how;
+			*tlbi = t;
+		}
+	}
+	return best;
+}
+
+void dvmi_witness_judge(struct dvm_witness *w)
+{
 	unsigned tlbi = 0;
+	enum reach best;
 	char cpu[32];
 	struct use u;
 
@@ -322,14 +342,9 @@ void dvmi_witness_judge(struct dvm_witness *w)
 						     "for.");
 		return;
 	}
-	for (unsigned t = 0; t < w->run.prog->tlbis; t++) {
-		enum reach how = reach(w, &u, t);
-
-		if (how > best) {
-			best = how;
-			tlbi = t;
-		}
-	}
+	best = closest(w, &u, true, &tlbi);
+	if (best == REACH_NONE)
+		best = closest(w, &u, false, &tlbi);
 	if (best != REACH_NONE) {
 		blame(w, &u, tlbi, best);
 		return;

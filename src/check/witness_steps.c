@@ -86,11 +86,27 @@ static bool installed(const struct dvm_witness *w, const struct dvmi_state *st, 
 	return true;
 }
 
+/* The ASID with which this PE looks up its next translation, or looked up its last. */
+static uint16_t asid_of(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe)
+{
+	const struct dvmi_pe *p = &w->run.prog->pe[pe];
+	uint16_t asid = (uint16_t)(w->test->thread[pe].reg[DVMI_REG_TTBR] >> 48);
+
+	for (unsigned e = 0; e < p->events; e++) {
+		if (p->ev[e].kind != DVMI_EV_WALK)
+			continue;
+		asid = p->ev[e].asid;
+		if (!(st->done[pe] >> e & 1))
+			break;
+	}
+	return asid;
+}
+
 static void say_entries(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe,
 			uint16_t page, char *text, size_t size)
 {
 	const struct dvmi_program *prog = w->run.prog;
-	uint16_t asid = (uint16_t)(w->test->thread[pe].reg[DVMI_REG_TTBR] >> 48);
+	uint16_t asid = asid_of(w, st, pe);
 
 	for (unsigned i = 0; i <= st->order_len; i++) {
 		uint8_t src = i ? st->order[i - 1] : DVMI_INIT;

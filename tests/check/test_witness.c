@@ -266,6 +266,8 @@ static const struct {
 	/* A local flush reaches no SMMU; without the repeat a store is left behind. */
 	{"active-cpu-v2", NULL, NULL, "smmu-btm", {10, 1, 0}, "SMMU"},
 	{"nr-active-v2", NULL, NULL, "erratum", {12, 1, 0}, "repeated"},
+	/* The ASID is read before the unmapping is seen: the flush is of the old one. */
+	{"nr-active-v2", NULL, NULL, "new-asid", {2, 0, 0}, "another ASID"},
 	/* The decision is carried out on the CPU that the task moved to. */
 	{"recheck", NULL, NULL, "foreign-migrate", {5, 11, 1}, "'tlbi local' (line 41)"},
 	/* A store-type DSB waits for no TLBI; a local one for no broadcast. */
