@@ -24,8 +24,10 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
 			ret = dvmi_core_dsb(&s->core, self->id, t, dvmi_insn_dsb_type(i),
 					    DVMI_DSB_NSH, &next);
-			if (i->type == DVMI_BARRIER_ALL)
+			if (i->type == DVMI_BARRIER_ALL) {
 				dvmi_oracle_dsb(s->oracle, self->id, false);
+				h->completed = h->local;
+			}
 			dvmi_frame_result(&h->frame, 0, &h->env);
 		} else if (dvmi_op_is_computed(i->op)) {
 			dvmi_frame_result(&h->frame, 0, &h->env);
@@ -42,12 +44,13 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 	return 0;
 }
 
-/* One target's handler. */
+/* One target's handler; *@flushed: it executed the local TLBIs and a DSB after them. */
 static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target, uint64_t arrive,
-		       uint64_t arg, uint64_t *end)
+		       uint64_t arg, bool *flushed, uint64_t *end)
 {
 	struct dvmi_cpu self = { .id = target, .hook = from->hook };
 	struct dvmi_hook_run *h = &self.hook;
+	int ret;
 
 	dvmi_frame_start(&h->frame, h->program, DVMI_HOOK_IPI);
 	h->frame.asid = from->hook.frame.asid;
@@ -56,8 +59,11 @@ static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target
 	h->fields[DVMI_IPI_ARG] = arg;
 	h->stage = 0;
 	h->ops_begun = false;
-	h->flush = NULL; /* the sender's; covered as a whole when the handler ends */
-	return dvmi_handler_run(s, &self, arrive, end);
+	h->flush = NULL; /* the sender's; covered when the handler has completed its TLBIs */
+	h->local = h->completed = false;
+	ret = dvmi_handler_run(s, &self, arrive, end);
+	*flushed = h->completed;
+	return ret;
 }
 
 int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t now,
@@ -82,13 +88,14 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 	for (unsigned t = 0; t < s->cpus_count; t++) {
 		struct dvmi_ipi_times times;
 		uint64_t arrive, end;
+		bool flushed;
 		int ret;
 
 		if (t == c->id || !dvmi_bitmap_test(mask, t))
 			continue;
 		times = dvmi_ipi_send(&s->ipi, now, &t, 1, &arrive);
 		now = times.sent_ps;
-		ret = run_handler(s, c, t, times.done_ps, arg, &end);
+		ret = run_handler(s, c, t, times.done_ps, arg, &flushed, &end);
 		if (ret)
 			return ret;
 		if (t < s->cpus_used)
@@ -96,7 +103,8 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 						 s->hw->ipi_handle_ps + end - times.done_ps);
 		if (ret)
 			return ret;
-		dvmi_oracle_ipi(s->oracle, h->flush, t);
+		if (flushed)
+			dvmi_oracle_ipi(s->oracle, h->flush, t);
 		last = end > last ? end : last;
 		h->ipi = true;
 	}

@@ -13,9 +13,12 @@ static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struc
 {
 	bool whole = op->form == DVMI_FORM_ASID || op->form == DVMI_FORM_VMALL;
 
-	if (!h->flush && h->mm && whole && !op->user_twin)
+	/* What is removed beyond the request counts for other flushes of the address space. */
+	if (h->mm && whole && !op->user_twin && (!h->flush || !broadcast))
 		dvmi_oracle_whole(s->oracle, h->mm, c->id, broadcast);
-	else if (broadcast)
+	if (!h->flush)
+		return;
+	if (broadcast)
 		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
 	else
 		dvmi_oracle_local(s->oracle, h->flush, c->id);

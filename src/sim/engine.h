@@ -56,6 +56,7 @@ struct dvmi_hook_run {
 	uint64_t insn_ps, dsb_ps;
 	bool dsb_waits_tlbi;
 	bool local, broadcast, ipi;     /* TLBIs used so far */
+	bool completed;                 /* an ipi hook's: local ones, by a DSB */
 	/* Simulated schedule. */
 	bool irqs_off;
 	bool locked;                    /* under the page-table lock of .request.start */

@@ -17,6 +17,7 @@ struct dvmi_oracle_flush {
 	bool checked, whole_asid, returned;
 	bool pending_local, pending_broadcast;  /* TLBIs without their DSB yet, on pending_cpu */
 	unsigned pending_cpu;
+	uint64_t number;                        /* in the order in which they began */
 	uint64_t record;
 	uint64_t maps[];                        /* held when it began; covered so far */
 };
@@ -45,6 +46,7 @@ struct dvmi_oracle {
 	uint32_t *current;    /* per CPU: the installed mm, or UINT32_MAX */
 	struct dvmi_oracle_flush *made, *unused, *deferred;
 	struct dvmi_oracle_flush **pending; /* per CPU: with TLBIs that no DSB has completed */
+	uint64_t begun;
 	bool failed;
 };
 
@@ -181,7 +183,7 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 	made = f->next_made;
 	*f = (struct dvmi_oracle_flush){ .next_made = made, .mm = mm, .owner = NO_OWNER,
 					 .checked = checked, .whole_asid = whole_asid,
-					 .record = record };
+					 .number = o->begun++, .record = record };
 	memcpy(held(f), map_of(o, mm, HELD), o->words * sizeof(f->maps[0]));
 	memset(covered(o, f), 0, o->words * sizeof(f->maps[0]));
 	if (o->bound && o->bound[mm])
@@ -241,8 +243,14 @@ static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned c
 		return;
 	if (f->whole_asid || (f->checked && f->returned))
 		dvmi_bitmap_clear(map_of(o, f->mm, STALE), cpu);
-	if (f->whole_asid && o->current[cpu] != f->mm)
+	if (!f->whole_asid)
+		return;
+	if (o->current[cpu] != f->mm)
 		dvmi_bitmap_clear(map_of(o, f->mm, HELD), cpu);
+	/* Nothing older than @f's TLBIs is left there: so much is done for flushes that began before. */
+	for (struct dvmi_oracle_flush *g = o->made; g; g = g->next_made)
+		if (g->mm == f->mm && g->number < f->number)
+			dvmi_bitmap_set(covered(o, g), cpu);
 }
 
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)

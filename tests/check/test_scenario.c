@@ -47,6 +47,8 @@ static const struct {
 	/* DSB ISH before the mask is read. */
 	{"cpumask-ipi", LOCAL, "-", true},
 	/* No barrier between the bit and TTBR0: the flusher misses a CPU that walks already. */
+	{"global-asid", LOCAL, "-", true},
+	{"hybrid-cost", LOCAL, "-", true},
 	{"ipi-always",
 	 "arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, " LOCAL
 	 ", erratum, erratum-vm",
@@ -84,6 +86,7 @@ static const struct {
 	/* mm_users says one although a CPU keeps the mm; the ASID is read before the barrier. */
 	{"stale-mask-v1", "tables, new-asid, " LOCAL ", erratum, erratum-vm", "-", false},
 	{"tlb-modes", LOCAL, "-", true},
+	{"x86-generations", LOCAL, "-", true},
 };
 #define SHIPPED (sizeof(shipped) / sizeof(shipped[0]))
 

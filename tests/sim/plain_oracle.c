@@ -129,6 +129,9 @@ void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigne
 		mm->stale[target] = false;
 	if (f->whole && o->current[target] != f->mm)
 		mm->held[target] = false;
+	for (size_t i = 0; f->whole && o->flushes[i] != f; i++)
+		if (o->flushes[i]->mm == f->mm)
+			o->flushes[i]->covered[target] = true;
 }
 
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)

@@ -225,7 +225,8 @@ END_TEST
 static const char *const passing[] = {
 	"active-cpu-dsb-ish", "active-cpu-preempt-disable", "active-cpu-skip-unused",
 	"active-cpu-v1", "active-cpu-v2", "active-cpu-v2-plain-load", "active-cpu-v2-reset",
-	"always-broadcast", "cpumask-ipi", "ipi-always", "nr-active-v2", "nr-active-v2-dsb",
+	"always-broadcast", "cpumask-ipi", "global-asid", "hybrid-cost", "ipi-always",
+	"nr-active-v2", "nr-active-v2-dsb", "x86-generations",
 	"recheck", "recheck-optimistic", "recheck-own", "restartable", "stale-mask-v1", "tlb-modes",
 };
 static const char *const caught[] = { "null", "selftest-no-post" };
@@ -258,6 +259,36 @@ END_TEST
 START_TEST(flushing_nothing_or_not_waiting_is_caught_on_every_workload)
 {
 	on_all_workloads(caught[_i], -DVM_EUNSAFE);
+}
+END_TEST
+
+/* An interrupt flushes what its handler flushes and completes, and nothing else. */
+static const struct {
+	const char *handler;
+	int ret;
+} handlers[] = {
+	{ " dsb nshst\n tlbi local\n dsb nsh\n ret\n", 0 },
+	{ " ret\n", -DVM_EUNSAFE },
+	{ " dsb nshst\n tlbi local\n ret\n", -DVM_EUNSAFE },
+	{ " dsb nsh\n tlbi local\n ret\n", -DVM_EUNSAFE },
+};
+
+START_TEST(an_interrupt_counts_for_what_its_handler_does)
+{
+	char text[512];
+	struct run r;
+
+	snprintf(text, sizeof(text),
+		 "strategy t\nmask mm.ran = none\non switch-in:\n setbit next.ran, self\n ret\n"
+		 "on flush:\n dsb ish\n asid\n ldmask m, mm.ran\n ipi m\n dsb nshst\n tlbi local\n"
+		 " dsb nsh\n ret\non ipi:\n%s", handlers[_i].handler);
+	run_init(&r);
+	run_hw(&r, "phytium-ftc862-8");
+	run_strategy(&r, text);
+	run_workload(&r, "mmap:loops=20,move_every=1");
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, handlers[_i].ret);
+	run_fini(&r);
 }
 END_TEST
 
@@ -307,6 +338,7 @@ static void add_cases(Suite *suite)
 	TCase *tc = check_case(suite, "oracle");
 
 	tcase_add_loop_test(tc, one_wrong_line_is_caught_and_the_right_one_passes, 0, COUNT(pairs));
+	tcase_add_loop_test(tc, an_interrupt_counts_for_what_its_handler_does, 0, COUNT(handlers));
 	tcase_add_loop_test(tc, a_later_flush_of_another_page_excuses_nothing, 0, COUNT(later));
 	tcase_add_test(tc, local_flush_is_enough_where_the_mm_ran_on_one_cpu);
 	tcase_add_test(tc, context_switch_completes_a_deferred_flush);
