@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "model/params.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -59,15 +60,41 @@ static bool is_local_cost(const struct dvmi_ranged *p)
 	return !p->kernel && is_one_of(p->path, list);
 }
 
+/* The part and the kernel of one site. */
+struct pair {
+	const struct dvmi_hw *hw;
+	const struct dvmi_kernel_cfg *kernel;
+};
+
+static struct pair pair_of(const struct dvm_study *s, size_t site)
+{
+	return (struct pair){ dvmi_model_hw(s->hw[dvmi_site_hw(s, site)]),
+			      dvmi_model_kernel(s->kernels[dvmi_site_kernel(s, site)]) };
+}
+
+/* Parameter @i of @model has a range, and something reads it here. */
+static bool is_ranged(const struct dvm_model *model, size_t i, const struct pair *pair,
+		      struct dvm_param *p)
+{
+	static const char *const of_smmu[] = { "smmu.", "sva_pins", NULL };
+	static const char *const of_sme[] = { "sme_batch", NULL };
+
+	if (dvm_model_param(model, i, p) || !p->ranged || p->lo == p->hi)
+		return false;
+	if (pair->kernel->smmu == DVMI_SMMU_NONE && is_one_of(p->path, of_smmu))
+		return false;
+	return pair->hw->erratum_sme_dvmsync || !is_one_of(p->path, of_sme);
+}
+
 static int collect(struct dvmi_box *box, const struct dvm_model *model, bool kernel,
-		   size_t *capacity)
+		   const struct pair *pair, size_t *capacity)
 {
 	struct dvm_param p = { .size = sizeof(p) };
 
 	for (size_t i = 0; i < dvm_model_param_count(model); i++) {
 		struct dvmi_ranged r = { .kernel = kernel };
 
-		if (dvm_model_param(model, i, &p) || !p.ranged || p.lo == p.hi)
+		if (!is_ranged(model, i, pair, &p))
 			continue;
 		if (dvmi_grow((void **)&box->params, capacity, box->nparams + 1, sizeof(r)))
 			return -DVM_ENOMEM;
@@ -464,11 +491,12 @@ int dvmi_boxes_run(struct dvm_study *s, struct dvm_error *err)
 		return dvmi_error_nomem(err);
 	for (size_t site = 0; site < dvmi_study_sites(s) && !ret; site++) {
 		struct dvmi_box *box = &s->boxes[site];
+		struct pair pair = pair_of(s, site);
 		size_t capacity = 0;
 
-		ret = collect(box, s->hw[dvmi_site_hw(s, site)], false, &capacity);
+		ret = collect(box, s->hw[dvmi_site_hw(s, site)], false, &pair, &capacity);
 		if (!ret)
-			ret = collect(box, s->kernels[dvmi_site_kernel(s, site)], true, &capacity);
+			ret = collect(box, s->kernels[dvmi_site_kernel(s, site)], true, &pair, &capacity);
 		if (!ret)
 			ret = add_screen(s, box);
 	}
@@ -482,13 +510,13 @@ int dvmi_boxes_run(struct dvm_study *s, struct dvm_error *err)
 	return ret ? dvmi_error_nomem(err) : run_points(s, err);
 }
 
-static size_t ranged_count(const struct dvm_model *model)
+static size_t ranged_count(const struct dvm_model *model, const struct pair *pair)
 {
 	struct dvm_param p = { .size = sizeof(p) };
 	size_t n = 0;
 
 	for (size_t i = 0; i < dvm_model_param_count(model); i++)
-		n += !dvm_model_param(model, i, &p) && p.ranged && p.lo != p.hi;
+		n += is_ranged(model, i, pair, &p);
 	return n;
 }
 
@@ -499,8 +527,9 @@ uint64_t dvmi_boxes_cost(const struct dvm_study *s, const uint64_t *events)
 	if (s->options.sensitivity == DVM_SENSITIVITY_OFF)
 		return 0;
 	for (size_t site = 0; site < dvmi_study_sites(s); site++) {
-		uint64_t n = ranged_count(s->hw[dvmi_site_hw(s, site)]) +
-			     ranged_count(s->kernels[dvmi_site_kernel(s, site)]);
+		struct pair pair = pair_of(s, site);
+		uint64_t n = ranged_count(s->hw[dvmi_site_hw(s, site)], &pair) +
+			     ranged_count(s->kernels[dvmi_site_kernel(s, site)], &pair);
 		uint64_t copies = dvmi_cell_run(s, site * s->nstrategies, 0)->stats.copies;
 		uint64_t singles = n * events[site]; /* about half of them are used */
 
