@@ -32,6 +32,8 @@ static void enter_handlers(struct dvmi_cpu *c, uint64_t now)
 
 	for (; n < c->interrupts_count && c->interrupts[n].at_ps <= now; n++)
 		c->handler_lost_ps += c->interrupts[n].lost_ps;
+	if (!n)
+		return;
 	c->interrupts_count -= n;
 	memmove(c->interrupts, c->interrupts + n, c->interrupts_count * sizeof(*c->interrupts));
 }
