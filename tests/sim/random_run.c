@@ -262,7 +262,7 @@ void random_run(uint64_t seed, bool strict, bool events, char text[RANDOM_RUN_TE
 {
 	/* Interrupts without end can keep all tasks from their work. A plainer fabric needs more. */
 	struct dvm_sim_options o = { .size = sizeof(o), .seed = seed, .strict_order = strict,
-				     .max_events = events ? 300000 : 9000000 };
+				     .max_events = events ? 300000 : 1500000 };
 	const char *kernel, *name;
 	struct dvm_model *hw, *k;
 	struct dvm_strategy *strategy;

@@ -6,12 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sanitizers are slow, and the same seeds run without them. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SEEDS 60
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEEDS 60
+#endif
+#endif
+#ifndef SEEDS
+#define SEEDS 400
+#endif
+
 /* The long test asks for more. */
 static uint64_t seeds(void)
 {
 	const char *text = getenv("DVMSIM_SEEDS");
 
-	return text ? strtoull(text, NULL, 10) : 400;
+	return text ? strtoull(text, NULL, 10) : SEEDS;
 }
 
 START_TEST(running_ahead_changes_no_result)

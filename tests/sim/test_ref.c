@@ -11,12 +11,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Sanitizers are slow, and the same seeds run without them. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SEEDS 30
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SEEDS 30
+#endif
+#endif
+#ifndef SEEDS
+#define SEEDS 200
+#endif
+
 /* The long test asks for more. */
 static uint64_t seeds(void)
 {
 	const char *text = getenv("DVMSIM_SEEDS");
 
-	return text ? strtoull(text, NULL, 10) : 200;
+	return text ? strtoull(text, NULL, 10) : SEEDS;
 }
 
 /* The next outcome that the reference engine prints. */
