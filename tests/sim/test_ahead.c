@@ -3,6 +3,8 @@
 #include "check_main.h"
 #include "random_run.h"
 
+#include "sim/engine.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,9 +43,28 @@ START_TEST(running_ahead_changes_no_result)
 }
 END_TEST
 
+/* Every way from CPU to CPU bounds how far one may run ahead. */
+START_TEST(the_shortest_way_counts)
+{
+	struct dvmi_hw hw = { .dvm_request_ps = 90, .ipi_deliver_ps = 91, .kernel_flush_call_ps = 92,
+			      .kernel_context_switch_ps = 93, .kernel_mm_switch_ps = 94 };
+	uint64_t *const ways[] = { &hw.dvm_request_ps, &hw.ipi_deliver_ps, &hw.kernel_flush_call_ps,
+				   &hw.kernel_context_switch_ps, &hw.kernel_mm_switch_ps };
+
+	ck_assert_uint_eq(dvmi_reach_ps(&hw), 90);
+	*ways[_i] = 7;
+	ck_assert_uint_eq(dvmi_reach_ps(&hw), 7);
+	*ways[_i] = 0;
+	ck_assert_uint_eq(dvmi_reach_ps(&hw), 0);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
-	tcase_add_test(check_case(suite, "order"), running_ahead_changes_no_result);
+	TCase *tc = check_case(suite, "order");
+
+	tcase_add_test(tc, running_ahead_changes_no_result);
+	tcase_add_loop_test(tc, the_shortest_way_counts, 0, 5);
 }
 
 CHECK_MAIN("sim_ahead", add_cases)
