@@ -18,6 +18,7 @@ struct env {
 	struct dvmi_sched_group local, busiest;
 	uint32_t busiest_at;	/* first CPU of the group */
 	uint32_t scanned;
+	bool all_pinned;	/* LBF_ALL_PINNED: no task of the queue may run on dst */
 	struct dvmi_sched_note push;
 };
 
@@ -40,6 +41,25 @@ static bool busier(const struct dvmi_sched_group *a, const struct dvmi_sched_gro
 	return per_cpu(a->load, a) > per_cpu(b->load, b);
 }
 
+/*
+ * Groups of one CPU, seen from one that is idle: only those with two tasks or more can be busiest in
+ * a way that matters, and the sums over the domain are not asked for. The same answer, sooner.
+ */
+static void find_busiest_cpu(const struct dvmi_sched *s, struct env *e, uint32_t first, uint32_t end)
+{
+	e->scanned += end - first;
+	e->local = dvmi_sched_group_of(s, 0, e->dst);
+	for (uint32_t c = dvmi_sched_next(s->overloaded, first, end); c != DVMI_SCHED_NONE;
+	     c = dvmi_sched_next(s->overloaded, c + 1, end)) {
+		struct dvmi_sched_group g = dvmi_sched_group_of(s, 0, c);
+
+		if (c == e->dst || (e->busiest_at != DVMI_SCHED_NONE && !busier(&g, &e->busiest)))
+			continue;
+		e->busiest = g;
+		e->busiest_at = c;
+	}
+}
+
 static bool find_busiest_group(const struct dvmi_sched *s, struct env *e,
 			       struct dvmi_sched_group *total)
 {
@@ -48,6 +68,10 @@ static bool find_busiest_group(const struct dvmi_sched *s, struct env *e,
 
 	e->busiest_at = DVMI_SCHED_NONE;
 	dvmi_sched_span(s, e->dst, l->span, &first, &end);
+	if (l->child == 1 && !s->rqs[e->dst].seen_running && s->rqs[e->dst].online) {
+		find_busiest_cpu(s, e, first, end);
+		return e->busiest_at != DVMI_SCHED_NONE;
+	}
 	for (uint32_t c = first; c < end; c += l->child) {
 		struct dvmi_sched_group g = dvmi_sched_group_of(s, e->level, c);
 
@@ -145,25 +169,38 @@ static bool find_imbalance(const struct dvmi_sched *s, struct env *e)
 
 #define TRIED_MAX 8
 
-/* sched_balance_find_src_rq(), without those that were tried in vain. */
-static uint32_t find_busiest_queue(struct dvmi_sched *s, struct env *e, const uint32_t *tried,
-				   unsigned tried_count)
+/* What can be taken off it, in the units of the imbalance; 0: nothing. */
+static uint64_t queue_size(const struct dvmi_sched *s, const struct env *e, uint32_t cpu)
 {
-	uint32_t first, end, best = DVMI_SCHED_NONE;
+	const struct dvmi_sched_rq *rq = &s->rqs[cpu];
+	uint32_t runnable = rq->nr_fair - rq->nr_delayed;
+
+	if (runnable == 1 && (e->kind == UTIL || (e->kind == LOAD && rq->load > e->imbalance)))
+		return 0;
+	return e->kind == LOAD && runnable ? rq->load : runnable;
+}
+
+/* sched_balance_find_src_rq(), without those that were tried in vain. */
+static uint32_t find_busiest_queue(const struct dvmi_sched *s, struct env *e,
+				   const uint32_t *tried, unsigned tried_count)
+{
+	uint32_t first, end, next, best = DVMI_SCHED_NONE;
 	uint64_t most = 0;
 
 	dvmi_sched_span(s, e->busiest_at, s->levels[e->level].child, &first, &end);
 	for (uint32_t c = first; c < end; c++) {
-		const struct dvmi_sched_rq *rq = &s->rqs[c];
-		uint32_t runnable = rq->nr_fair - rq->nr_delayed;
-		uint64_t x = e->kind == LOAD ? rq->load : runnable;
-		bool skip = !runnable || (e->kind == UTIL && runnable == 1) ||
-			    (e->kind == LOAD && runnable == 1 && rq->load > e->imbalance);
+		uint64_t x;
 
+		/* A CPU about to idle does not push, so a queue of one is of no use to it. */
+		next = e->idle == DVMI_SCHED_NEWLY_IDLE ? dvmi_sched_next(s->overloaded, c, end) : c;
+		e->scanned += (next == DVMI_SCHED_NONE ? end - 1 : next) - c + 1;
+		if (next == DVMI_SCHED_NONE)
+			break;
+		c = next;
+		x = queue_size(s, e, c);
 		for (unsigned i = 0; i < tried_count; i++)
-			skip |= tried[i] == c;
-		e->scanned++;
-		if (skip || x <= most)
+			x = tried[i] == c ? 0 : x;
+		if (x <= most)
 			continue;
 		most = x;
 		best = c;
@@ -172,7 +209,7 @@ static uint32_t find_busiest_queue(struct dvmi_sched *s, struct env *e, const ui
 }
 
 /* can_migrate_task() */
-static bool can_move(const struct dvmi_sched *s, const struct env *e, uint32_t task)
+static bool can_move(const struct dvmi_sched *s, struct env *e, uint32_t task)
 {
 	const struct dvmi_sched_task *t = &s->tasks[task];
 	const struct dvmi_sched_level *l = &s->levels[e->level];
@@ -180,6 +217,9 @@ static bool can_move(const struct dvmi_sched *s, const struct env *e, uint32_t t
 	uint32_t failed = s->domains[(size_t)e->dst * s->levels_count + e->level].failed;
 	bool hot;
 
+	if (t->state == DVMI_SCHED_QUEUED && !t->migrate_disabled &&
+	    dvmi_sched_may_run(s, t, e->dst))
+		e->all_pinned = false;
 	if (t->state != DVMI_SCHED_QUEUED || t->delayed)
 		return false;
 	if (t->migrate_disabled && !(s->omit & DVMI_SCHED_OMIT_PINNED))
@@ -220,6 +260,7 @@ static uint32_t move_tasks(struct dvmi_sched *s, struct env *e, uint32_t src)
 	uint32_t left = rq->nr_fair < s->rules.nr_migrate ? rq->nr_fair : s->rules.nr_migrate;
 	uint32_t task = rq->newest ? s->tasks[rq->newest].newer : 0, moved = 0;
 
+	e->all_pinned = dvmi_sched_running(rq) > 1;
 	while (left-- && dvmi_sched_running(rq) > 1 && s->moves_count < DVMI_SCHED_MOVES_MAX) {
 		uint32_t newer = s->tasks[task].newer;
 		uint64_t x = can_move(s, e, task) ? share(s, e, &s->tasks[task]) : 0;
@@ -291,8 +332,9 @@ static uint32_t balance(struct dvmi_sched *s, struct env *e)
 		interval_grows(s, e, d);
 		return 0;
 	}
-	/* A queue of which nothing may be moved is left out (LBF_ALL_PINNED). */
-	while (!moved && n < TRIED_MAX) {
+	/* A queue of which nothing may run here is left out, and the next one tried. */
+	e->all_pinned = true;
+	while (!moved && e->all_pinned && n < TRIED_MAX) {
 		src = find_busiest_queue(s, e, tried, n);
 		if (src == DVMI_SCHED_NONE)
 			break;

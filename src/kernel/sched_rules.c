@@ -48,7 +48,7 @@ void dvmi_sched_rules_get(struct dvmi_sched_rules *rules, const struct dvmi_hw *
 		.smt_imbalance_pct = (uint32_t)cfg->sched_smt_imbalance_pct,
 		.nr_migrate = (uint32_t)cfg->sched_nr_migrate,
 		.numa_scan_ns = cfg->sched_numa_scan_ms * 1000000,
-		.balance_cpu_ns = 50,
+		.balance_cpu_ns = hw->kernel_scan_cpu_ps / 1000,
 	};
 	spans(rules, hw, &all);
 	rules->cpus = cpus && cpus < all ? cpus : all;

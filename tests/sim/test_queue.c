@@ -209,6 +209,43 @@ START_TEST(costs_slow_the_loop_down)
 }
 END_TEST
 
+/*
+ * Copies on 8 to 1,024 CPUs that share one DVM node: each serves all its requests; together they
+ * serve no more than as many alone would, and the same again from the same seed.
+ */
+static const unsigned machines[] = { 8, 64, 256, 1024 };
+
+static struct dvm_work replicate(unsigned cpus)
+{
+	struct dvm_work w;
+	struct run r;
+
+	run_init(&r);
+	run_set(&r, "topology.clusters", cpus / 2);
+	run_set(&r, "feature.asid_bits", 16);
+	run_strategy(&r, BROADCAST);
+	run_workload(&r, "clients:cpus=8,clients=12,threads=3,requests=10,purge_every=2");
+	go(&r, cpus / 8);
+	ck_assert_int_eq(dvm_sim_work(r.sim, 0, &w), 0);
+	run_fini(&r);
+	return w;
+}
+
+START_TEST(copies_fill_a_machine_and_share_its_fabric)
+{
+	unsigned copies = machines[_i] / 8;
+	struct dvm_work one = replicate(8), all = replicate(machines[_i]);
+	struct dvm_work again = replicate(machines[_i]);
+
+	ck_assert_uint_eq(all.latency.units, 120 * copies);
+	ck_assert(all.per_second <= one.per_second * copies * 1.1);
+	ck_assert_mem_eq(&all.latency, &again.latency, sizeof(all.latency));
+	/* More CPUs to snoop, more issuers at the node: nobody is served faster. */
+	if (copies > 1)
+		ck_assert_uint_gt(all.latency.p50_ps, one.latency.p50_ps);
+}
+END_TEST
+
 /* ---- what is refused, what is stuck ---- */
 
 #define REC(k, t, i, n) { .kind = (k), .task = (t), .id = (i), .amount = (n) }
@@ -314,6 +351,8 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, latency_includes_the_wait_in_the_queue);
 	tcase_add_test(tc, copies_serve_their_own_clients);
 	tcase_add_test(tc, costs_slow_the_loop_down);
+	tcase_add_loop_test(tc, copies_fill_a_machine_and_share_its_fabric, 0,
+			    (int)COUNT(machines));
 	tcase_add_test(tc, a_recorded_schedule_refuses_queues);
 	tcase_add_test(tc, a_get_that_nobody_serves_is_named);
 	tcase_add_test(tc, an_answer_to_nobody_is_named);
