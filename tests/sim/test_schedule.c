@@ -304,7 +304,12 @@ START_TEST(a_flush_moves_only_where_it_may_and_the_oracle_sees_it)
 	run_trace(&r, FLUSHERS, t, flushers(t));
 	r.options.schedule = DVM_SIM_SIMULATED;
 	r.options.forced_migrations_hz = 100000;
-	run_go(&r, 1, 1);
+	/* A stale use needs an unlucky moment; some seed has one. */
+	for (uint64_t seed = 1; seed <= 40 && (seed == 1 || (guards[_i].moved && !r.ret)); seed++) {
+		dvm_sim_free(r.sim);
+		r.sim = NULL;
+		run_go(&r, 1, seed);
+	}
 	ck_assert_int_eq(r.ret, guards[_i].moved ? -DVM_EUNSAFE : 0);
 	ck_assert_int_eq(steps(&r, "dmb ish") > 0, guards[_i].moved);
 	ck_assert_int_eq(r.stats->migrate_slow > 0, guards[_i].slow);
