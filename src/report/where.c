@@ -85,6 +85,7 @@ COUNT(restarts)
 COUNT(migrate_slow)
 COUNT(notifier_calls)
 COUNT(sme_interrupts)
+COUNT(lock_waits)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_one_cpu)
@@ -238,6 +239,7 @@ static const struct {
 	{ "  flushes moved by one", count_migrations_flush, true },
 	{ "  restarted sections", count_restarts, true },
 	{ "migrate_enable, slow path", count_migrate_slow, true },
+	{ "flushes that waited for a lock", count_lock_waits, true },
 	{ "wake-up to run, p50 / p99 / max", wake_latency, true },
 	{ "mms (that ran on one CPU only)", print_mms, false },
 	{ "  came to a second CPU by", print_lost, true },
