@@ -15,11 +15,12 @@
 static int add_workload(struct dvm_campaign *c, size_t question, const char *workload)
 {
 	const struct dvmi_question *q = &c->questions[question];
-	size_t axes[] = { q->hw.count, q->ncpus, q->kernels.count, q->nenvironments, q->nvary };
+	size_t axes[] = { q->hw.count, q->ncpus, q->kernels.count, q->nenvironments, q->nmigrate,
+			  q->nvary };
 	size_t points = 1;
 	int ret = 0;
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 6; i++)
 		points *= axes[i]; /* at most 256 each */
 	for (size_t n = 0; n < points && !ret; n++) {
 		struct dvmi_site at = { .question = question };
@@ -28,6 +29,8 @@ static int add_workload(struct dvm_campaign *c, size_t question, const char *wor
 
 		at.vary = rest % q->nvary;
 		rest /= q->nvary;
+		at.migrate = rest % q->nmigrate;
+		rest /= q->nmigrate;
 		at.environment = rest % q->nenvironments;
 		rest /= q->nenvironments;
 		at.kernel = rest % q->kernels.count;

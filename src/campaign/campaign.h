@@ -50,6 +50,8 @@ struct dvmi_question {
 	size_t nenvironments; /* at least one, with an empty name */
 	uint64_t *cpus;       /* 0: as the part is */
 	size_t ncpus;
+	uint64_t *migrate_hz; /* forced migrations; NULL: none */
+	size_t nmigrate;      /* at least 1 */
 	const char *vary_path; /* NULL: none */
 	bool vary_kernel;
 	uint64_t *vary;
@@ -91,7 +93,7 @@ struct dvmi_site_result {
 };
 
 struct dvmi_site {
-	size_t question, hw, kernel, environment, cpus, vary; /* indices into the question's lists */
+	size_t question, hw, kernel, environment, cpus, vary, migrate; /* indices into the question's lists */
 	char *workload;
 	struct dvmi_site_result result;
 };

@@ -384,7 +384,7 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 {
 	static const char *const keys[] = {
 		"name", "asks", "source", "workloads", "hardware", "kernels", "environments", "cpus",
-		"vary", "strategies", "baseline", "copies", "seeds", "first_seed", "budget",
+		"migrate_hz", "vary", "strategies", "baseline", "copies", "seeds", "first_seed", "budget",
 		"sensitivity", "schedule", "search", NULL,
 	};
 	struct dvmi_question *q = &c->questions[c->nquestions++];
@@ -410,6 +410,9 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 	q->ncpus = 1;
 	if (!ret && dvmi_json_find(at, "cpus", &child))
 		ret = read_numbers(at, "cpus", 4096, &q->cpus, &q->ncpus, err);
+	q->nmigrate = 1;
+	if (!ret && dvmi_json_find(at, "migrate_hz", &child))
+		ret = read_numbers(at, "migrate_hz", 1000000, &q->migrate_hz, &q->nmigrate, err);
 	if (!ret)
 		ret = check_question(at, q, err);
 	if (!ret)
@@ -428,6 +431,7 @@ void dvmi_question_fini(struct dvmi_question *q)
 	dvmi_free(q->strategies.names);
 	dvmi_free(q->search.params.names);
 	dvmi_free(q->cpus);
+	dvmi_free(q->migrate_hz);
 	dvmi_free(q->vary);
 }
 

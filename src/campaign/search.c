@@ -116,7 +116,7 @@ static bool is_there(const struct dvm_campaign *c, const struct dvmi_site *like,
 
 		if (s->question == like->question && s->hw == like->hw && s->kernel == like->kernel &&
 		    s->environment == like->environment && s->cpus == like->cpus &&
-		    s->vary == like->vary && !strcmp(s->workload, workload))
+		    s->vary == like->vary && s->migrate == like->migrate && !strcmp(s->workload, workload))
 			return true;
 	}
 	return false;

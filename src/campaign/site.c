@@ -50,6 +50,8 @@ void dvmi_site_label(const struct dvm_campaign *c, const struct dvmi_site *site,
 	part(out, ", ", q->environments[site->environment].name);
 	if (q->cpus)
 		dvmi_buf_printf(out, ", %" PRIu64 " CPUs", q->cpus[site->cpus]);
+	if (q->migrate_hz)
+		dvmi_buf_printf(out, ", moved %" PRIu64 " times/s", q->migrate_hz[site->migrate]);
 	if (q->vary_path)
 		dvmi_buf_printf(out, ", %s=%" PRIu64, q->vary_path, q->vary[site->vary]);
 }
@@ -150,6 +152,7 @@ static int build(const struct dvm_campaign *c, const struct dvmi_site *site,
 		.size = sizeof(options), .seeds = (unsigned)q->seeds, .first_seed = q->first_seed,
 		.copies = (unsigned)q->copies, .sensitivity = q->sensitivity, .budget = q->budget,
 		.baseline = q->baseline, .threads = 1, .schedule = (unsigned)q->schedule,
+		.forced_migrations_hz = q->migrate_hz ? q->migrate_hz[site->migrate] : 0,
 	};
 	struct dvm_model *hw, *kernel;
 	struct dvm_study *study = NULL;
@@ -187,7 +190,8 @@ static int key_of(const struct dvm_campaign *c, const struct dvmi_site *site,
 	uint64_t hash = dvmi_hash_bytes(DVMI_HASH_INIT, DVM_VERSION, sizeof(DVM_VERSION));
 	uint64_t numbers[] = { q->seeds, q->first_seed, q->budget, q->copies,
 			       (uint64_t)q->sensitivity, (uint64_t)q->schedule, 0, 0,
-			       dvm_trace_hash(s->workloads[0].traces[0]) };
+			       dvm_trace_hash(s->workloads[0].traces[0]),
+			       s->options.forced_migrations_hz };
 
 	if (dvm_model_hash(s->hw[0], &numbers[6]) || dvm_model_hash(s->kernels[0], &numbers[7]))
 		return -DVM_ENOMEM;

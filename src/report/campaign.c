@@ -95,6 +95,9 @@ static void site_name(const struct dvm_campaign *c, const struct dvmi_site *site
 		dvmi_buf_printf(out, ", %llu CPUs", (unsigned long long)q->cpus[site->cpus]);
 	if (q->kernels.count > 1)
 		dvmi_buf_printf(out, ", %s", q->kernels.names[site->kernel]);
+	if (q->migrate_hz)
+		dvmi_buf_printf(out, ", moved %llu/s",
+				(unsigned long long)q->migrate_hz[site->migrate]);
 	if (*q->environments[site->environment].name)
 		dvmi_buf_printf(out, ", %s", q->environments[site->environment].name);
 	if (q->vary_path)

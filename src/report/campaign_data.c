@@ -40,6 +40,7 @@ static void csv_outcome(const struct dvm_campaign *c, const struct dvmi_site *si
 	field(out, q->kernels.names[site->kernel]);
 	field(out, q->environments[site->environment].name);
 	dvmi_buf_printf(out, "%" PRIu64 ",", q->cpus ? q->cpus[site->cpus] : 0);
+	dvmi_buf_printf(out, "%" PRIu64 ",", q->migrate_hz ? q->migrate_hz[site->migrate] : 0);
 	field(out, q->vary_path ? q->vary_path : "");
 	dvmi_buf_printf(out, "%" PRIu64 ",", q->vary_path ? q->vary[site->vary] : 0);
 	field(out, q->strategies.names[strategy]);
@@ -61,7 +62,7 @@ static void csv_outcome(const struct dvm_campaign *c, const struct dvmi_site *si
 
 void dvmi_campaign_csv(const struct dvm_campaign *c, struct dvmi_buf *out)
 {
-	dvmi_buf_puts(out, "question,workload,hardware,kernel,environment,cpus,varied,value,strategy,"
+	dvmi_buf_puts(out, "question,workload,hardware,kernel,environment,cpus,migrate_hz,varied,value,strategy,"
 			   "status,metric,unit,mean,change_pct,ci95_pct,lo_pct,hi_pct,word,flip_at,"
 			   "flip_from,flip_to,local_share,one_cpu_share,flush_p99_ps,flush_max_ps\n");
 	for (size_t i = 0; i < c->nsites; i++) {
@@ -95,6 +96,8 @@ int dvmi_campaign_json(const struct dvm_campaign *c, char **text)
 		dvmi_jw_string(&w, "environment", q->environments[site->environment].name);
 		if (q->cpus)
 			dvmi_jw_u64(&w, "cpus", q->cpus[site->cpus]);
+		if (q->migrate_hz)
+			dvmi_jw_u64(&w, "migrate_hz", q->migrate_hz[site->migrate]);
 		if (q->vary_path) {
 			dvmi_jw_string(&w, "varied", q->vary_path);
 			dvmi_jw_u64(&w, "value", q->vary[site->vary]);

@@ -124,13 +124,13 @@ START_TEST(a_grid_has_the_product_of_its_axes)
 
 	/* 2 * 3 workloads and 1, 2 CPU counts, 2 environments, 3 values */
 	ck_assert_msg(load(TOP("", "{\"name\":\"q\",\"asks\":\"a\",\"workloads\":"
-			       "[\"mmap:loops=1|2,pages=1|2|3\",\"fork\"],\"cpus\":[2,4],"
+			       "[\"mmap:loops=1|2,pages=1|2|3\",\"fork\"],\"cpus\":[2,4],\"migrate_hz\":[0,100],"
 			       "\"environments\":[{\"name\":\"x\"},{\"name\":\"y\"}],"
 			       "\"vary\":{\"hw\":\"dvm.comp_ps\",\"values\":[1,2,3]}}"),
 			   NULL, &c, &err) == 0, "%s", err.text);
-	ck_assert_uint_eq(dvm_campaign_sites(c), (2 * 3 + 1) * 2 * 2 * 3);
+	ck_assert_uint_eq(dvm_campaign_sites(c), (2 * 3 + 1) * 2 * 2 * 2 * 3);
 	ck_assert_str_eq(c->sites[0].workload, "mmap:loops=1,pages=1");
-	ck_assert_str_eq(c->sites[5 * 12].workload, "mmap:loops=2,pages=3");
+	ck_assert_str_eq(c->sites[5 * 24].workload, "mmap:loops=2,pages=3");
 	dvm_campaign_free(c);
 }
 END_TEST
@@ -235,6 +235,8 @@ START_TEST(a_key_holds_everything_that_decides)
 		TOP("", Q(",\"seeds\":4")),
 		TOP("", Q(",\"first_seed\":7")),
 		TOP("", Q(",\"copies\":1")),
+		TOP("", Q(",\"migrate_hz\":[1000]")),
+		TOP("", Q(",\"schedule\":\"recorded\"")),
 		TOP("", Q(",\"kernels\":[\"linux-6.6\"]")),
 		TOP("", Q(",\"baseline\":\"active-cpu-v2\"")),
 		TOP("", Q(",\"strategies\":[\"always-broadcast\",\"active-cpu-v1\"]")),
