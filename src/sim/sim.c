@@ -465,9 +465,11 @@ static int run_events(struct dvm_sim *s, struct dvm_error *err)
 		bool goes_on = ev.kind == DVMI_EV_CPU && s->cpus[ev.who].accesses_left;
 
 		/* How often a run of accesses is interrupted must not show. */
-		if (!goes_on && s->stats.events++ == budget)
+		if (!goes_on && s->stats.events++ == budget) {
+			s->stats.elapsed_ps = ev.time_ps;
 			return dvmi_error(err, DVM_EBUDGET, "simulation",
 					  "the budget of %" PRIu64 " events is spent", budget);
+		}
 		/* A tick that finds nothing to do is no part of the workload. */
 		if (ev.kind < DVMI_EV_TICK)
 			s->stats.elapsed_ps = ev.time_ps;

@@ -204,11 +204,23 @@ static void operation(struct world *w, uint32_t cpu, uint32_t t)
 {
 	static const uint8_t ops[] = { DVM_TRACE_OP_MMAP, DVM_TRACE_OP_BRK, DVM_TRACE_OP_FAULT_ANON,
 				       DVM_TRACE_OP_FAULT };
+	/* Those whose flushes the simulated kernel makes. */
+	static const uint8_t simulated[] = {
+		DVM_TRACE_OP_MMAP, DVM_TRACE_OP_MUNMAP, DVM_TRACE_OP_MPROTECT,
+		DVM_TRACE_OP_MADVISE, DVM_TRACE_OP_FAULT_ANON, DVM_TRACE_OP_FAULT_COW,
+		DVM_TRACE_OP_RECLAIM,
+	};
 	struct dvm_trace_record r = { .kind = DVM_TRACE_OP_BEGIN, .cpu = (uint16_t)cpu, .task = t,
 				      .mm = w->task[t].mm, .va = BASE, .amount = 4096,
 				      .op = ops[below(w, sizeof(ops))],
 				      .flags = DVM_TRACE_F_MODELLED };
 
+	if (w->task[t].mm && below(w, 2)) {
+		r.op = simulated[below(w, sizeof(simulated))];
+		r.va = BASE + (uint64_t)below(w, w->pages) * 4096;
+		r.amount = 4096 * (1 + (uint64_t)below(w, 16));
+		r.flags = DVM_TRACE_F_SIMULATED;
+	}
 	put(w, r);
 	r.kind = DVM_TRACE_OP_END;
 	r.va = r.amount = r.flags = 0;
