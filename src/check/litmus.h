@@ -26,6 +26,7 @@ enum dvmi_op {
 	DVMI_OP_CMP,
 	DVMI_OP_LD,
 	DVMI_OP_WALK, /* a table walk in progress reads */
+	DVMI_OP_AGE, /* a walk for no access, which may set the access flag */
 	DVMI_OP_ST,
 	DVMI_OP_AMO,
 	DVMI_OP_CAS,
@@ -74,6 +75,7 @@ struct dvmi_label {
 struct dvmi_thread {
 	int number; /* of P<n> */
 	bool el0;
+	uint8_t hw; /* DVMI_HW_ bits: TTHM= */
 	unsigned insns, handler; /* the handler column starts at insn[handler], if has_handler */
 	bool has_handler;
 	struct dvmi_insn insn[DVMI_INSNS_MAX * 2];
@@ -170,6 +172,9 @@ bool dvmi_litmus_reg(const char *word, uint8_t *reg, uint8_t *width);
 int dvmi_litmus_value(struct dvmi_litmus_parser *p, unsigned own_page, uint64_t *value);
 /* A memory location: x, [x], x[1], [x+8], pte_x, PTE(x), TTD(x), phy_x, PA(x). */
 int dvmi_litmus_loc(struct dvmi_litmus_parser *p, uint16_t *loc);
+/* litmus_tthm.c: hardware update of descriptors */
+int dvmi_litmus_tthm(struct dvmi_litmus_parser *p, const char *list);
+int dvmi_litmus_age(struct dvmi_litmus_parser *p);
 int dvmi_litmus_thread(struct dvmi_litmus_parser *p, const char *word, unsigned *thread);
 /* litmus_insn.c: one cell of the program */
 int dvmi_litmus_cell(struct dvmi_litmus_parser *p, struct dvmi_thread *t);
@@ -194,6 +199,7 @@ struct dvmi_path {
 	struct dvmi_path_step {
 		uint8_t insn;
 		uint8_t outcome; /* of an access: enum dvmi_outcome */
+		bool update;	 /* the walk sets AF or dirty state */
 		bool taken;	 /* branch taken, exclusive or compare succeeded, MSR delayed */
 	} step[DVMI_PATH_MAX];
 };

@@ -85,8 +85,7 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 		return 0;
 	}
 	if (!strncasecmp(line, "TTHM=", 5))
-		return dvmi_lex_fail(&p->lex,
-				     "hardware update of descriptors (TTHM) is not supported");
+		return dvmi_litmus_tthm(p, line + 5);
 	return 0;
 }
 
@@ -440,6 +439,8 @@ static int parse(struct dvmi_litmus_parser *p)
 		rc = dvmi_lex_fail(&p->lex, "unexpected text after the condition");
 	if (!rc)
 		default_descriptors(p->test);
+	if (!rc)
+		rc = dvmi_litmus_age(p);
 	return rc;
 }
 

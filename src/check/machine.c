@@ -53,6 +53,14 @@ uint64_t dvmi_state_memory(const struct dvmi_program *prog, const struct dvmi_st
 	return w == DVMI_INIT ? prog->init[loc] : st->wval[w];
 }
 
+/* A write of another PE than @pe, or of a table walker, which is no part of any PE's program. */
+static bool foreign(const struct dvmi_program *prog, unsigned w, unsigned pe)
+{
+	const struct dvmi_ref *r = &prog->write[w];
+
+	return prog->pe[r->pe].ev[r->ev].walker || r->pe != pe;
+}
+
 /* Was a write to @loc taken after @src, before place @end of the order, by another PE than @but? */
 static bool overwritten(const struct dvmi_program *prog, const struct dvmi_state *st, uint8_t src,
 			uint16_t loc, unsigned end, unsigned but)
@@ -65,7 +73,7 @@ static bool overwritten(const struct dvmi_program *prog, const struct dvmi_state
 		i = st->pos[src] + 1u;
 	}
 	for (; i < end; i++)
-		if (st->wloc[st->order[i]] == loc && prog->write[st->order[i]].pe != but)
+		if (st->wloc[st->order[i]] == loc && foreign(prog, st->order[i], but))
 			return true;
 	return false;
 }
@@ -91,7 +99,7 @@ static bool access_loc(const struct dvmi_program *prog, const struct dvmi_state 
 
 static bool explicit(const struct dvmi_ev *e)
 {
-	return (e->kind == DVMI_EV_READ && !e->walker) || e->kind == DVMI_EV_WRITE;
+	return (e->kind == DVMI_EV_READ || e->kind == DVMI_EV_WRITE) && !e->walker;
 }
 
 static uint64_t cut(uint64_t v, unsigned width)
@@ -297,6 +305,25 @@ enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags)
 	return DVMI_OUT_OK;
 }
 
+uint64_t dvmi_hw_updated(uint64_t desc, unsigned flags, unsigned hw)
+{
+	if (!(hw & DVMI_HW_AF) || !(desc & DVMI_DESC_VALID))
+		return desc;
+	if ((flags & DVMI_F_WRITES) && (hw & DVMI_HW_DIRTY) && (desc & DVMI_DESC_DBM))
+		desc &= ~DVMI_DESC_RDONLY;
+	return desc | DVMI_DESC_AF;
+}
+
+bool dvmi_walk_fits(uint64_t desc, const struct dvmi_ev *e)
+{
+	uint64_t then = dvmi_hw_updated(desc, e->flags, e->hw);
+	enum dvmi_outcome outcome = dvmi_outcome_of(then, e->flags);
+
+	if (outcome != e->outcome)
+		return false;
+	return outcome != DVMI_OUT_OK || (then != desc) == ((e->hw & DVMI_HW_UPDATE) != 0);
+}
+
 struct walk_try {
 	const struct dvmi_program *prog;
 	const struct dvmi_state *st;
@@ -315,7 +342,7 @@ static void walk_candidate(struct walk_try *try, uint8_t src, uint64_t value)
 {
 	const struct dvmi_ev *e = &try->prog->pe[try->pe].ev[try->ev];
 
-	if (dvmi_outcome_of(value, e->flags) != e->outcome ||
+	if (!dvmi_walk_fits(value, e) ||
 	    !dvmi_walk_allowed(try->prog, try->st, try->pe, src, try->loc, e->asid))
 		return;
 	for (unsigned i = 0; i < try->seen; i++)
@@ -339,7 +366,8 @@ static void walk_forwards(struct walk_try *try)
 	uint16_t loc;
 
 	for (unsigned l = try->ev; l-- > 0;)
-		if (p->ev[l].kind == DVMI_EV_WRITE && !done(try->st, try->pe, l) &&
+		if (p->ev[l].kind == DVMI_EV_WRITE && !p->ev[l].walker &&
+		    !done(try->st, try->pe, l) &&
 		    access_loc(try->prog, try->st, try->pe, &p->ev[l], &loc) && loc == try->loc &&
 		    dvmi_eval(try->prog, try->st, p->ev[l].data, &v))
 			walk_candidate(try, p->ev[l].id, v);
@@ -351,13 +379,16 @@ static unsigned step_walk(struct walk_try *try)
 	const struct dvmi_state *st = try->st;
 	const struct dvmi_ev *e = &prog->pe[try->pe].ev[try->ev];
 	bool uncacheable = e->outcome == DVMI_OUT_TRANSLATION || e->outcome == DVMI_OUT_ACCESS_FLAG;
+	bool newest_only = (uncacheable && on(prog, DVMI_R_WALK_FRESH)) ||
+			   /* Anything older could not be updated any more. */
+			   ((e->hw & DVMI_HW_UPDATE) && on(prog, DVMI_R_HW_ATOMIC));
 	uint64_t va;
 
 	if (!dvmi_eval(prog, st, e->addr, &va))
 		return 0;
 	if (!dvmi_is_va(va, prog->pages)) {
 		/* Descriptors and physical addresses are reached without translation. */
-		if (e->outcome != DVMI_OUT_OK)
+		if (e->outcome != DVMI_OUT_OK || (e->hw & DVMI_HW_UPDATE))
 			return 0;
 		try->next = *st;
 		finish(&try->next, try->pe, try->ev);
@@ -376,7 +407,7 @@ static unsigned step_walk(struct walk_try *try)
 		if (i && st->wloc[src] != try->loc)
 			continue;
 		walk_candidate(try, src, i ? st->wval[src] : prog->init[try->loc]);
-		if (!on(prog, DVMI_R_STALE) || (uncacheable && on(prog, DVMI_R_WALK_FRESH)))
+		if (!on(prog, DVMI_R_STALE) || newest_only)
 			break;
 	}
 	return try->count;
@@ -392,8 +423,8 @@ static const struct dvmi_ev *own_write(const struct dvmi_program *prog, const st
 	uint16_t other;
 
 	for (unsigned l = ev; l-- > 0;)
-		if (p->ev[l].kind == DVMI_EV_WRITE && access_loc(prog, st, pe, &p->ev[l], &other) &&
-		    other == loc)
+		if (p->ev[l].kind == DVMI_EV_WRITE && !p->ev[l].walker &&
+		    access_loc(prog, st, pe, &p->ev[l], &other) && other == loc)
 			return &p->ev[l];
 	return NULL;
 }
@@ -504,7 +535,7 @@ static bool write_in_order(const struct dvmi_program *prog, const struct dvmi_st
 		} else if (st->rloc[e->id] == loc && on(prog, DVMI_R_COHERENCE_WR)) {
 			uint8_t src = st->rsrc[e->id];
 
-			if (src == DVMI_INIT || prog->write[src].pe != pe ||
+			if (src == DVMI_INIT || foreign(prog, src, pe) ||
 			    prog->write[src].ev < ev)
 				return false;
 		}
@@ -555,6 +586,57 @@ static bool atomic(const struct dvmi_program *prog, const struct dvmi_state *st,
 	       !overwritten(prog, st, st->rsrc[r->id], loc, st->order_len, pe);
 }
 
+/* Memory takes write @e. */
+static void take(struct dvmi_state *next, unsigned pe, unsigned ev, const struct dvmi_ev *e,
+		 uint16_t loc, uint64_t v)
+{
+	finish(next, pe, ev);
+	next->wloc[e->id] = loc;
+	next->wval[e->id] = cut(v, e->width);
+	next->pos[e->id] = next->order_len;
+	next->rank[e->id] = 1;
+	for (unsigned i = next->order_len; i-- > 0;)
+		if (next->wloc[next->order[i]] == loc) {
+			next->rank[e->id] = (uint8_t)(next->rank[next->order[i]] + 1);
+			break;
+		}
+	next->order[next->order_len++] = e->id;
+}
+
+/* [Imp & TTD & R]; (po & same-loc); [HU] */
+static bool page_walk_pending(const struct dvmi_program *prog, const struct dvmi_state *st,
+			      unsigned pe, unsigned ev, uint16_t loc)
+{
+	const struct dvmi_pe *p = &prog->pe[pe];
+	uint64_t va;
+
+	for (unsigned l = 0; l < ev && on(prog, DVMI_R_HW_COHERENCE); l++)
+		if (p->ev[l].kind == DVMI_EV_WALK && !p->ev[l].walker && !done(st, pe, l) &&
+		    dvmi_eval(prog, st, p->ev[l].addr, &va) && dvmi_is_va(va, prog->pages) &&
+		    dvmi_va_page(va) == loc)
+			return true;
+	return false;
+}
+
+/* The table walker sets AF or dirty state in the descriptor that the walk has read. */
+static unsigned step_update(const struct dvmi_program *prog, const struct dvmi_state *st,
+			    unsigned pe, unsigned ev, dvmi_emit_fn *emit, void *arg)
+{
+	const struct dvmi_ev *e = &prog->pe[pe].ev[ev], *walk = &prog->pe[pe].ev[e->pair];
+	uint16_t loc = st->tloc[walk->id];
+	struct dvmi_state next;
+
+	if (loc == DVMI_LOC_NONE ||
+	    (on(prog, DVMI_R_HW_ATOMIC) && newest(st, loc) != st->tsrc[walk->id]) ||
+	    page_walk_pending(prog, st, pe, ev, loc) ||
+	    (on(prog, DVMI_R_COHERENCE_RR) && read_pending(prog, st, DVMI_NONE, loc)))
+		return 0;
+	next = *st;
+	take(&next, pe, ev, e, loc, dvmi_hw_updated(st->tval[walk->id], walk->flags, walk->hw));
+	emit(arg, &next);
+	return 1;
+}
+
 static unsigned step_write(const struct dvmi_program *prog, const struct dvmi_state *st,
 			   unsigned pe, unsigned ev, dvmi_emit_fn *emit, void *arg)
 {
@@ -569,17 +651,7 @@ static unsigned step_write(const struct dvmi_program *prog, const struct dvmi_st
 	    (on(prog, DVMI_R_COHERENCE_RR) && read_pending(prog, st, pe, loc)))
 		return 0;
 	next = *st;
-	finish(&next, pe, ev);
-	next.wloc[e->id] = loc;
-	next.wval[e->id] = cut(v, e->width);
-	next.pos[e->id] = next.order_len;
-	next.rank[e->id] = 1;
-	for (unsigned i = next.order_len; i-- > 0;)
-		if (next.wloc[next.order[i]] == loc) {
-			next.rank[e->id] = (uint8_t)(next.rank[next.order[i]] + 1);
-			break;
-		}
-	next.order[next.order_len++] = e->id;
+	take(&next, pe, ev, e, loc, v);
 	emit(arg, &next);
 	return 1;
 }
@@ -643,7 +715,8 @@ unsigned dvmi_step(const struct dvmi_program *prog, const struct dvmi_state *st,
 	case DVMI_EV_READ:
 		return step_read(prog, st, pe, ev, emit, arg);
 	case DVMI_EV_WRITE:
-		return step_write(prog, st, pe, ev, emit, arg);
+		return e->walker ? step_update(prog, st, pe, ev, emit, arg)
+				 : step_write(prog, st, pe, ev, emit, arg);
 	default:
 		return step_plain(prog, st, pe, ev, emit, arg);
 	}

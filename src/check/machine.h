@@ -59,6 +59,13 @@ enum {
 	DVMI_F_AMO = 1 << 7,	/* of one atomic instruction (not an exclusive pair) */
 };
 
+/* Hardware update of descriptors (FEAT_HAFDBS), as a walk has it. */
+enum {
+	DVMI_HW_AF = 1 << 0,	 /* sets the access flag */
+	DVMI_HW_DIRTY = 1 << 1,	 /* and the dirty state, where DBM lets it */
+	DVMI_HW_UPDATE = 1 << 2, /* the chosen way: this walk has something to set */
+};
+
 enum dvmi_tlbi_what { DVMI_TLBI_ALL, DVMI_TLBI_ASID, DVMI_TLBI_VA, DVMI_TLBI_VAA };
 
 #define DVMI_NONE UINT8_MAX
@@ -78,7 +85,12 @@ struct dvmi_ev {
 	uint8_t what;	     /* enum dvmi_tlbi_what */
 	uint8_t range;	     /* TLBI of the range form */
 	uint8_t leaf;	     /* TLBI of the last level only */
-	uint8_t walker;	     /* walk or read of a table walk in progress: no instruction's access */
+	/*
+	 * Made by the table walker: walk or read of a table walk in progress, which is no
+	 * instruction's access, or the write that updates a descriptor.
+	 */
+	uint8_t walker;
+	uint8_t hw;	     /* of a walk: DVMI_HW_ bits */
 	uint16_t asid;	     /* context of a walk */
 	uint16_t addr, data; /* nodes */
 	uint64_t addr_reads; /* reads this event's address depends on */
@@ -210,6 +222,10 @@ bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st
 
 /* What an access with @flags gets from a descriptor. */
 enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags);
+/* Does @desc lead walk @e to what its chosen way says? */
+bool dvmi_walk_fits(uint64_t desc, const struct dvmi_ev *e);
+/* What the table walker makes of @desc for walk @e; the same value: there is nothing to set. */
+uint64_t dvmi_hw_updated(uint64_t desc, unsigned flags, unsigned hw);
 /* May a walk of @pe still return write @src of descriptor @loc, TLBIs being what they are? */
 bool dvmi_walk_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
 		       uint8_t src, uint16_t loc, uint16_t asid);

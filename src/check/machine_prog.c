@@ -155,8 +155,8 @@ static uint64_t pages_of(const struct dvmi_program *prog, unsigned k)
 		const struct dvmi_ev *e = &prog->pe[prog->write[w].pe].ev[prog->write[w].ev];
 		bool direct = dvmi_eval(prog, NULL, e->addr, &a);
 
-		if (direct && dvmi_loc_of(a, prog->pages) != k)
-			continue; /* a virtual address never leads to a descriptor */
+		if (e->walker || (direct && dvmi_loc_of(a, prog->pages) != k))
+			continue; /* the walker keeps the address; a virtual address never leads to a descriptor */
 		if (!dvmi_eval(prog, NULL, e->data, &v))
 			return ALL_PAGES;
 		pages |= oa_class(prog, v);
@@ -172,11 +172,13 @@ static uint64_t touched_by(const struct dvmi_program *prog, const struct dvmi_pe
 	if (e->kind != DVMI_EV_WALK && e->kind != DVMI_EV_READ && e->kind != DVMI_EV_WRITE)
 		return 0;
 	if (!dvmi_eval(prog, NULL, e->addr, &a))
-		return e->kind == DVMI_EV_WALK ? ALL_DESCS : UINT64_MAX;
+		return e->kind == DVMI_EV_WALK || (e->kind == DVMI_EV_WRITE && e->walker) ? ALL_DESCS : UINT64_MAX;
 	if (dvmi_is_va(a, prog->pages) && walk_of(p, e)) {
 		unsigned page = dvmi_va_page(a);
 
-		return e->kind == DVMI_EV_WALK ? UINT64_C(1) << page : pages_of(prog, page);
+		if (e->kind == DVMI_EV_WALK || (e->kind == DVMI_EV_WRITE && e->walker))
+			return UINT64_C(1) << page;
+		return pages_of(prog, page);
 	}
 	if (e->kind == DVMI_EV_WALK || dvmi_loc_of(a, prog->pages) == DVMI_LOC_NONE)
 		return 0;

@@ -29,21 +29,37 @@ struct walker {
 	uint8_t outcomes_page_w[DVMI_PAGES_MAX];
 	struct dvmi_path now;
 	unsigned steps;
+	bool update; /* the next step's walk is one that updates */
 	struct dvmi_paths *out;
 	struct dvm_error *err;
 };
 
 /* ---- which outcomes can happen at all ---- */
 
-static uint8_t outcome_bit(uint64_t desc, bool write, bool el0)
+#define UPDATE_BIT (1u << DVMI_OUT_COUNT) /* goes on, having set AF or dirty state */
+
+static uint8_t one_bit(uint64_t desc, const struct dvmi_thread *t, bool write)
 {
-	if (!(desc & DVMI_DESC_VALID))
-		return 1u << DVMI_OUT_TRANSLATION;
-	if (!(desc & DVMI_DESC_AF))
-		return 1u << DVMI_OUT_ACCESS_FLAG;
-	if ((write && (desc & DVMI_DESC_RDONLY)) || (el0 && !(desc & DVMI_DESC_EL0)))
-		return 1u << DVMI_OUT_PERMISSION;
-	return 1u << DVMI_OUT_OK;
+	unsigned flags = (write ? DVMI_F_WRITES : 0u) | (t->el0 ? DVMI_F_EL0 : 0u);
+	uint64_t then = dvmi_hw_updated(desc, flags, t->hw);
+	enum dvmi_outcome o = dvmi_outcome_of(then, flags);
+
+	return (uint8_t)(o == DVMI_OUT_OK && then != desc ? UPDATE_BIT : 1u << o);
+}
+
+/* What an access of @t gets from @desc, or from what table walkers make of it. */
+static uint8_t outcome_bit(const struct dvm_litmus *test, uint64_t desc,
+			   const struct dvmi_thread *t, bool write)
+{
+	uint8_t bits = one_bit(desc, t, write);
+
+	for (unsigned i = 0; i < test->threads; i++) {
+		uint8_t hw = test->thread[i].hw;
+
+		bits |= one_bit(dvmi_hw_updated(desc, 0, hw), t, write);
+		bits |= one_bit(dvmi_hw_updated(desc, DVMI_F_WRITES, hw), t, write);
+	}
+	return bits;
 }
 
 /* Registers of @t that may hold a descriptor made by arithmetic, and whether one is stored. */
@@ -100,36 +116,38 @@ static bool stores(const struct dvmi_thread *t)
 static void find_outcomes(struct walker *w, unsigned thread)
 {
 	const struct dvm_litmus *test = w->test;
-	bool el0 = test->thread[thread].el0, any = false;
+	const struct dvmi_thread *me = &test->thread[thread];
+	bool any = false;
 	uint8_t read = 0, write = 0;
 
 	for (unsigned t = 0; t < test->threads; t++) {
 		if (computes_descriptors(&test->thread[t]))
-			read = write = (1u << DVMI_OUT_COUNT) - 1;
+			read = write = (uint8_t)((1u << DVMI_OUT_COUNT) - 1 + (me->hw ? UPDATE_BIT : 0));
 		any |= stores(&test->thread[t]);
 	}
 	/* Descriptors that a register or a data word holds may be stored to any descriptor. */
 	for (unsigned t = 0; t < test->threads && any; t++)
 		for (unsigned r = 0; r < DVMI_REGS; r++)
 			if (dvmi_is_desc(test->thread[t].reg[r])) {
-				read |= outcome_bit(test->thread[t].reg[r], false, el0);
-				write |= outcome_bit(test->thread[t].reg[r], true, el0);
+				read |= outcome_bit(test, test->thread[t].reg[r], me, false);
+				write |= outcome_bit(test, test->thread[t].reg[r], me, true);
 			}
 	for (unsigned l = 0; l < DVMI_LOCS_MAX && any; l++)
 		if (l >= DVMI_PAGES_MAX && dvmi_is_desc(test->init[l])) {
-			read |= outcome_bit(test->init[l], false, el0);
-			write |= outcome_bit(test->init[l], true, el0);
+			read |= outcome_bit(test, test->init[l], me, false);
+			write |= outcome_bit(test, test->init[l], me, true);
 		}
 	for (unsigned p = 0; p < test->space.pages; p++) {
-		w->outcomes_page[p] = read | outcome_bit(test->init[p], false, el0);
-		w->outcomes_page_w[p] = write | outcome_bit(test->init[p], true, el0);
+		w->outcomes_page[p] = read | outcome_bit(test, test->init[p], me, false);
+		w->outcomes_page_w[p] = write | outcome_bit(test, test->init[p], me, true);
 	}
 }
 
 static uint8_t outcomes_of(const struct walker *w, const struct dvmi_insn *in,
 			   const struct known *k)
 {
-	bool write = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX && in->op != DVMI_OP_WALK;
+	bool write = in->op != DVMI_OP_LD && in->op != DVMI_OP_LDX && in->op != DVMI_OP_WALK &&
+		     in->op != DVMI_OP_AGE;
 	const uint8_t *table = write ? w->outcomes_page_w : w->outcomes_page;
 	uint8_t all = 1u << DVMI_OUT_OK;
 
@@ -228,6 +246,8 @@ static int take(struct walker *w, unsigned pc, uint8_t outcome, bool taken, unsi
 	w->now.step[w->now.length].insn = (uint8_t)pc;
 	w->now.step[w->now.length].outcome = outcome;
 	w->now.step[w->now.length].taken = taken;
+	w->now.step[w->now.length].update = w->update;
+	w->update = false;
 	w->now.length++;
 	if (outcome == DVMI_OUT_OK)
 		learn(&later, w, &w->t->insn[pc]);
@@ -247,16 +267,21 @@ static unsigned end_of(const struct walker *w)
 static int access(struct walker *w, unsigned pc, const struct dvmi_insn *in, const struct known *k)
 {
 	uint8_t possible = outcomes_of(w, in, k);
-	bool two = in->op == DVMI_OP_CAS || in->op == DVMI_OP_STX;
 	int rc = 0;
 
 	/* A store-exclusive that fails does nothing at all. */
 	if (in->op == DVMI_OP_STX)
 		rc = take(w, pc, DVMI_OUT_OK, false, pc + 1, k);
-	else if (two && (possible & 1u << DVMI_OUT_OK))
-		rc = take(w, pc, DVMI_OUT_OK, false, pc + 1, k);
-	if (!rc && (possible & 1u << DVMI_OUT_OK))
-		rc = take(w, pc, DVMI_OUT_OK, true, pc + 1, k);
+	for (unsigned u = 0; u < 2 && !rc; u++) {
+		if (!(possible & (u ? UPDATE_BIT : 1u << DVMI_OUT_OK)))
+			continue;
+		w->update = u;
+		if (in->op == DVMI_OP_CAS)
+			rc = take(w, pc, DVMI_OUT_OK, false, pc + 1, k);
+		w->update = u;
+		if (!rc)
+			rc = take(w, pc, DVMI_OUT_OK, true, pc + 1, k);
+	}
 	for (unsigned o = DVMI_OUT_OK + 1; o < DVMI_OUT_COUNT && !rc; o++) {
 		unsigned next = w->t->has_handler && pc < w->t->handler ? w->t->handler
 				: w->test->skip				? pc + 1
@@ -295,6 +320,10 @@ static int instruction(struct walker *w, unsigned pc, const struct known *k)
 	case DVMI_OP_LDX:
 	case DVMI_OP_STX:
 		return access(w, pc, in, k);
+	case DVMI_OP_AGE: /* there is such a walk, or none */
+		w->update = true;
+		rc = take(w, pc, DVMI_OUT_OK, true, pc + 1, k);
+		return rc ? rc : take(w, pc, DVMI_OUT_OK, false, pc + 1, k);
 	case DVMI_OP_CBZ:
 	case DVMI_OP_CBNZ:
 	case DVMI_OP_BCC:

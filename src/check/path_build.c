@@ -165,24 +165,47 @@ static void check(struct builder *b, uint16_t node, bool nonzero)
 		.node = node, .nonzero = nonzero, .reads = b->prog->node[node].reads};
 }
 
-/* The walk of an access to @addr; DVMI_NONE when that address plainly needs none. */
-static uint8_t walk(struct builder *b, uint16_t addr, uint8_t outcome, bool write)
+static struct dvmi_ev *walk_event(struct builder *b, uint16_t addr, uint8_t outcome, bool write,
+				  bool update)
 {
-	struct dvmi_ev *e;
+	struct dvmi_ev *e = event(b, DVMI_EV_WALK);
+
+	e->outcome = outcome;
+	e->flags = (uint8_t)((write ? DVMI_F_WRITES : 0) | (b->t->el0 ? DVMI_F_EL0 : 0));
+	e->hw = b->t->hw | (update ? DVMI_HW_UPDATE : 0);
+	set_address(b, e, addr);
+	number(b, e, b->prog->walk, &b->prog->walks, DVMI_WALKS_MAX);
+	return e;
+}
+
+/* The table walker's own write, which sets AF or dirty state in what walk @pair has read. */
+static void update(struct builder *b, uint8_t pair, uint16_t addr)
+{
+	struct dvmi_ev *e = event(b, DVMI_EV_WRITE);
+
+	e->pair = pair;
+	e->walker = true;
+	e->flags = b->pe->ev[pair].flags & DVMI_F_WRITES;
+	set_address(b, e, addr);
+	number(b, e, b->prog->write, &b->prog->writes, DVMI_WRITES_MAX);
+}
+
+/* The walk of an access to @addr; DVMI_NONE when that address plainly needs none. */
+static uint8_t walk(struct builder *b, uint16_t addr, const struct dvmi_path_step *s, bool write)
+{
 	uint64_t a;
+	uint8_t pair;
 
 	if (!b->prog->node[addr].reads && dvmi_eval(b->prog, NULL, addr, &a) &&
 	    !dvmi_is_va(a, b->test->space.pages)) {
-		if (outcome != DVMI_OUT_OK)
+		if (s->outcome != DVMI_OUT_OK || s->update)
 			b->contradiction = true;
 		return DVMI_NONE;
 	}
-	e = event(b, DVMI_EV_WALK);
-	e->outcome = outcome;
-	e->flags = (uint8_t)((write ? DVMI_F_WRITES : 0) | (b->t->el0 ? DVMI_F_EL0 : 0));
-	set_address(b, e, addr);
-	number(b, e, b->prog->walk, &b->prog->walks, DVMI_WALKS_MAX);
-	return index_of(b, e);
+	pair = index_of(b, walk_event(b, addr, s->outcome, write, s->update));
+	if (s->update)
+		update(b, pair, addr);
+	return pair;
 }
 
 static void fault(struct builder *b, uint8_t pair, uint16_t addr, uint8_t outcome, uint8_t pc)
@@ -288,7 +311,7 @@ static void access(struct builder *b, const struct dvmi_insn *in, const struct d
 	}
 	if (in->rm != DVMI_REG_NONE || in->imm)
 		addr = operation(b, DVMI_N_ADD, 8, addr, operand(b, in), 0);
-	pair = walk(b, addr, s->outcome, stores);
+	pair = walk(b, addr, s, stores);
 	if (s->outcome != DVMI_OUT_OK) {
 		fault(b, pair, addr, s->outcome, s->insn);
 		return;
@@ -400,6 +423,25 @@ static void synchronise(struct builder *b)
 	b->asid_waits = false;
 }
 
+/*
+ * A walk for no access: it may set AF. It may not set the dirty state, whatever store was guessed
+ * (hw-dirty-late).
+ */
+static void age(struct builder *b, const struct dvmi_insn *in)
+{
+	struct dvmi_ev *e;
+	uint16_t addr = get(b, in->rn);
+	bool write = !dvmi_rule_on(&b->prog->rules, DVMI_R_HW_DIRTY_LATE);
+
+	if (!dvmi_rule_on(&b->prog->rules, DVMI_R_HW_AF_EARLY) && !write) {
+		b->contradiction = true;
+		return;
+	}
+	e = walk_event(b, addr, DVMI_OUT_OK, write, true);
+	e->walker = true;
+	update(b, index_of(b, e), addr);
+}
+
 static int build_step(struct builder *b, const struct dvmi_path_step *s)
 {
 	const struct dvmi_insn *in = &b->t->insn[s->insn];
@@ -407,6 +449,10 @@ static int build_step(struct builder *b, const struct dvmi_path_step *s)
 	uint16_t x;
 
 	switch (in->op) {
+	case DVMI_OP_AGE:
+		if (s->taken)
+			age(b, in);
+		break;
 	case DVMI_OP_WALK:
 		if (!s->taken)
 			break;

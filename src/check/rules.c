@@ -21,7 +21,18 @@ static bool is(const struct dvmi_ev *e, enum dvmi_ev_kind kind)
 /* What the table walker reads on its way is no explicit access. */
 static bool explicit(const struct dvmi_ev *e)
 {
-	return (is(e, DVMI_EV_READ) && !e->walker) || is(e, DVMI_EV_WRITE);
+	return (is(e, DVMI_EV_READ) || is(e, DVMI_EV_WRITE)) && !e->walker;
+}
+
+static bool explicit_write(const struct dvmi_ev *e)
+{
+	return is(e, DVMI_EV_WRITE) && !e->walker;
+}
+
+/* The walker's own store of AF or dirty state (HU in the cat model). */
+static bool hw_update(const struct dvmi_ev *e)
+{
+	return is(e, DVMI_EV_WRITE) && e->walker;
 }
 
 static bool walk(const struct dvmi_ev *e)
@@ -44,10 +55,10 @@ static bool read_ret(const struct dvmi_ev *e)
 	return is(e, DVMI_EV_READ) && !e->walker && !(e->flags & DVMI_F_NORET);
 }
 
-/* Everything after a DSB except walks; a CSE is left to its own rule. */
+/* Everything after a DSB except walks and their updates; a CSE is left to its own rule. */
 static bool after_dsb(const struct dvmi_ev *e)
 {
-	return !walk(e) && !is(e, DVMI_EV_CSE);
+	return !walk(e) && !hw_update(e) && !is(e, DVMI_EV_CSE);
 }
 
 static bool dsb_full(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -68,7 +79,7 @@ static bool dsb_ld(const struct dvmi_ev *a, const struct dvmi_ev *b)
 static bool dsb_st(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	if (barrier(b, DVMI_EV_DSB, DVMI_BARRIER_ST))
-		return is(a, DVMI_EV_WRITE);
+		return explicit_write(a);
 	return barrier(a, DVMI_EV_DSB, DVMI_BARRIER_ST) && after_dsb(b) && !is(b, DVMI_EV_READ);
 }
 
@@ -79,7 +90,7 @@ static bool dsb_st_read(const struct dvmi_ev *a, const struct dvmi_ev *b)
 
 static bool dsb_walk(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return is(a, DVMI_EV_DSB) && walk(b);
+	return is(a, DVMI_EV_DSB) && (walk(b) || hw_update(b));
 }
 
 /* A walk in progress, and what it still has to read. */
@@ -121,9 +132,9 @@ static bool dmb_ld(const struct dvmi_ev *a, const struct dvmi_ev *b)
 static bool dmb_st(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	if (barrier(b, DVMI_EV_DMB, DVMI_BARRIER_ST))
-		return is(a, DVMI_EV_WRITE);
+		return explicit_write(a);
 	return barrier(a, DVMI_EV_DMB, DVMI_BARRIER_ST) &&
-	       (is(b, DVMI_EV_WRITE) || is(b, DVMI_EV_FAULT));
+	       (explicit_write(b) || is(b, DVMI_EV_FAULT));
 }
 
 static bool acquire(const struct dvmi_ev *a, const struct dvmi_ev *b)
@@ -152,13 +163,18 @@ static bool amo_full(const struct dvmi_ev *a, const struct dvmi_ev *b)
 
 static bool walk_write(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
-	return is(a, DVMI_EV_WALK) && !a->walker && is(b, DVMI_EV_WRITE);
+	return is(a, DVMI_EV_WALK) && !a->walker && explicit_write(b);
 }
 
 static bool ets_fault(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	return explicit(a) && is(b, DVMI_EV_WALK) &&
 	       (b->outcome == DVMI_OUT_TRANSLATION || b->outcome == DVMI_OUT_ACCESS_FLAG);
+}
+
+static bool hw_dsb(const struct dvmi_ev *a, const struct dvmi_ev *b)
+{
+	return hw_update(a) && barrier(b, DVMI_EV_DSB, DVMI_BARRIER_FULL);
 }
 
 /* The dependency rules need the reads a later event depends on, by their bit. */
@@ -256,6 +272,17 @@ static const struct rule_info rules[DVMI_RULES] = {
 			      "fault comes after "
 			      "all earlier accesses",
 			      ets_fault, true},
+	[DVMI_R_HW_DSB] = {"hw-dsb", "DSB-ob: [M]; po; [dsb.full]",
+			   "a full DSB waits for the table walker's updates of descriptors for earlier "
+			   "accesses, which no other barrier does",
+			   hw_dsb, false},
+	[DVMI_R_HW_CTRL] = {"hw-ctrl", "local-hw-reqs: [Exp & R]; ctrl; [HU]",
+			    "the update for an access waits for reads that earlier branches depend on",
+			    NULL, false},
+	[DVMI_R_HW_ADDR_PO] = {"hw-addr-po", "local-hw-reqs: [Exp & R]; addr; [Exp]; po; [HU]",
+			       "the update for an access waits for reads that addresses of earlier "
+			       "accesses depend on",
+			       NULL, false},
 	[DVMI_R_COHERENCE_WRITE] = {"coherence-write", "lws; aob: rmw; coWW, coRW1",
 				    "a write comes after earlier accesses of its PE to the same "
 				    "location, so also after "
@@ -328,6 +355,22 @@ static const struct rule_info rules[DVMI_RULES] = {
 		 "completion also waits for walks of accesses to the same address before such an "
 		 "access",
 		 NULL, false},
+	[DVMI_R_HW_ATOMIC] = {"hw-atomic", "[Imp & TTD & R]; rmw; [HU]; atomic",
+			      "the table walker reads a descriptor and updates it at once: no other "
+			      "write to it comes in between",
+			      NULL, false},
+	[DVMI_R_HW_COHERENCE] =
+		{"hw-coherence", "local-hw-reqs: [Imp & TTD & R]; (po & same-loc); [W]",
+		 "the update for an access comes after the walks of earlier accesses to the page",
+		 NULL, false},
+	[DVMI_R_HW_AF_EARLY] =
+		{"hw-af-early", "Arm ARM D8.5, access flag; herd: spurious AF updates",
+		 "with TTHM=HA the access flag of a page may be set early, for an access that never "
+		 "happens",
+		 NULL, false},
+	[DVMI_R_HW_DIRTY_LATE] =
+		{"hw-dirty-late", "Arm ARM D8.5, dirty state; herd: no spurious DB updates",
+		 "the dirty state is set only for a store that happens, never early", NULL, false},
 };
 
 static bool depends(enum dvmi_rule rule, const struct dvmi_pe *pe, unsigned a, unsigned b)
@@ -340,10 +383,14 @@ static bool depends(enum dvmi_rule rule, const struct dvmi_pe *pe, unsigned a, u
 	case DVMI_R_CSE_ADDR:
 		return is(later, DVMI_EV_CSE) && in(later->addrpo_reads, a);
 	case DVMI_R_DEP_CTRL:
-		return (is(later, DVMI_EV_WRITE) || is(later, DVMI_EV_TLBI)) &&
+		return (explicit_write(later) || is(later, DVMI_EV_TLBI)) &&
 		       in(later->ctrl_reads, a);
 	case DVMI_R_DEP_ADDR_PO:
-		return is(later, DVMI_EV_WRITE) && in(later->addrpo_reads, a);
+		return explicit_write(later) && in(later->addrpo_reads, a);
+	case DVMI_R_HW_CTRL:
+		return hw_update(later) && in(later->ctrl_reads, a);
+	case DVMI_R_HW_ADDR_PO:
+		return hw_update(later) && in(later->addrpo_reads, a);
 	default:
 		return false;
 	}

@@ -24,7 +24,15 @@ static const char *const random_pool[] = {
 	/* two ASIDs; walks in progress; what an IPI is made of: a release, an acquire, an ISB */
 	"MSR TTBR0_EL1,X16", "TLBI ASIDE1IS,X16",
 	"WALK X%u,[X10]",    "LDAR W4,[X11]",
+	"STR W2,[X10]",
 };
+
+/* In some, table walkers update descriptors. */
+static const char *const random_tthm[8] = {"", "", "", "", "", "TTHM=P0:HA\n", "TTHM=P0:HD\n",
+					   "TTHM=HD\n"};
+static const char *const random_entry[8] = {
+	"", "", "", "", "", " [PTE(x)]=(af:0);", " [PTE(x)]=(db:0,dbm:1);",
+	" [PTE(x)]=(af:0,db:0,dbm:1);"};
 
 /* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3
  * or 4. */
@@ -32,11 +40,13 @@ static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text
 {
 	unsigned threads = 2 + (unsigned)dvmi_rng_below(rng, 2);
 	size_t n = 0;
+	unsigned hw;
 
+	hw = (unsigned)dvmi_rng_below(rng, 8);
 	if (!rows)
-		rows = threads == 2 ? 4 : 3;
-
-	n += (size_t)snprintf(text + n, size - n, "AArch64 random\n{ y=5; z=6;\n");
+		rows = (threads == 2 ? 4u : 3u) - (hw > 4); /* which adds a thread */
+	n += (size_t)snprintf(text + n, size - n, "AArch64 random\n%s{ y=5; z=6;%s\n",
+			      random_tthm[hw], random_entry[hw]);
 	for (unsigned t = 0; t < threads; t++)
 		n += (size_t)snprintf(text + n, size - n,
 				      "%u:X10=x; %u:X11=y; %u:X13=PTE(x); %u:X1=1; %u:X2=2; "

@@ -66,8 +66,20 @@ static bool is_cyclic(const uint64_t *ob, unsigned n)
 
 /* ---- values ---- */
 
-static bool ok_outcome(uint64_t d, const struct dvmi_ev *e)
+/* What the table walker makes of a descriptor (TTHM). */
+static uint64_t updated(uint64_t d, const struct dvmi_ev *e)
 {
+	if (!(d & DVMI_DESC_VALID) || !(e->hw & DVMI_HW_AF))
+		return d;
+	d |= DVMI_DESC_AF;
+	return (e->hw & DVMI_HW_DIRTY) && (e->flags & DVMI_F_WRITES) && (d & DVMI_DESC_DBM)
+		       ? d & ~DVMI_DESC_RDONLY
+		       : d;
+}
+
+static bool ok_outcome(uint64_t before, const struct dvmi_ev *e)
+{
+	uint64_t d = updated(before, e);
 	unsigned o = !(d & DVMI_DESC_VALID) ? DVMI_OUT_TRANSLATION
 		     : !(d & DVMI_DESC_AF)  ? DVMI_OUT_ACCESS_FLAG
 		     : ((e->flags & DVMI_F_WRITES) && (d & DVMI_DESC_RDONLY)) ||
@@ -75,7 +87,14 @@ static bool ok_outcome(uint64_t d, const struct dvmi_ev *e)
 			     ? DVMI_OUT_PERMISSION
 			     : DVMI_OUT_OK;
 
-	return o == e->outcome;
+	return o == e->outcome &&
+	       (o != DVMI_OUT_OK || (d != before) == ((e->hw & DVMI_HW_UPDATE) != 0));
+}
+
+/* A write of the table walker. */
+static bool is_update(const struct dvmi_ev *e)
+{
+	return e->kind == DVMI_EV_WRITE && e->walker;
 }
 
 static bool address(const struct axioms *x, unsigned pe, const struct dvmi_ev *e, uint16_t *loc)
@@ -85,7 +104,7 @@ static bool address(const struct axioms *x, unsigned pe, const struct dvmi_ev *e
 
 	if (!dvmi_eval(x->prog, &x->st, e->addr, &a))
 		return false;
-	if (e->kind == DVMI_EV_WALK) {
+	if (e->kind == DVMI_EV_WALK || is_update(e)) {
 		*loc = dvmi_is_va(a, x->prog->pages) ? (uint16_t)dvmi_va_page(a) : DVMI_LOC_NONE;
 		return true;
 	}
@@ -108,6 +127,12 @@ static bool source_value(struct axioms *x, uint8_t src, uint16_t loc, uint64_t *
 		return true;
 	}
 	w = event_of(x, at(x, x->prog->write[src]), &pe);
+	if (is_update(w)) {
+		const struct dvmi_ev *walk = &x->prog->pe[pe].ev[w->pair];
+
+		*v = updated(x->st.tval[walk->id], walk);
+		return (x->st.done[pe] >> w->pair & 1) != 0;
+	}
 	if (!dvmi_eval(x->prog, &x->st, w->data, v))
 		return false;
 	if (w->width == 4)
@@ -163,7 +188,7 @@ static bool consistent_values(struct axioms *x)
 				return false;
 		}
 		if (v->kind == DVMI_EV_WALK && x->loc[e] == DVMI_LOC_NONE &&
-		    (v->outcome != DVMI_OUT_OK || x->tsrc[v->id] != DVMI_INIT))
+		    ((v->hw & DVMI_HW_UPDATE) || v->outcome != DVMI_OUT_OK || x->tsrc[v->id] != DVMI_INIT))
 			return false;
 		if (v->kind == DVMI_EV_WALK && x->loc[e] != DVMI_LOC_NONE &&
 		    !ok_outcome(x->st.tval[v->id], v))
@@ -210,7 +235,32 @@ static bool from_read(const struct axioms *x, unsigned e, uint8_t src, unsigned 
 
 static bool is_explicit(const struct dvmi_ev *e)
 {
-	return e->kind == DVMI_EV_READ || e->kind == DVMI_EV_WRITE;
+	return e->kind == DVMI_EV_READ || (e->kind == DVMI_EV_WRITE && !e->walker);
+}
+
+/* Is write @w of this PE's program: internal to it, not the walker's? */
+static bool internal(const struct axioms *x, unsigned w, unsigned pe)
+{
+	unsigned other;
+
+	return x->prog->write[w].pe == pe && !is_update(event_of(x, at(x, x->prog->write[w]), &other));
+}
+
+/* HU: after earlier walks of the page, and in coherence order. */
+static void update_relations(struct axioms *x, unsigned e, unsigned pe)
+{
+	unsigned other;
+
+	for (unsigned l = x->first[pe]; l < e; l++) {
+		const struct dvmi_ev *v = event_of(x, l, &other);
+
+		if (v->kind == DVMI_EV_WALK && !v->walker && x->loc[l] == x->loc[e])
+			edge(x->ob, l, e);
+	}
+	for (unsigned w = 0; w < x->prog->writes; w++)
+		if (x->place[w] > x->place[event_of(x, e, &other)->id] &&
+		    x->loc[at(x, x->prog->write[w])] == x->loc[e])
+			edge(x->ob, e, at(x, x->prog->write[w]));
 }
 
 /* Exp-obs, TTD-obs, lws, dob and aob through memory, Exp-haz-ob; false: an internal axiom fails. */
@@ -234,23 +284,25 @@ static bool relations(struct axioms *x)
 					edge(x->ob, e, at(x, prog->write[w]));
 			continue;
 		}
+		if (is_update(v))
+			update_relations(x, e, pe);
 		if (!is_explicit(v))
 			continue;
 		if (v->kind == DVMI_EV_READ) {
 			uint8_t src = x->rsrc[v->id];
 
-			if (src != DVMI_INIT && prog->write[src].pe != pe)
+			if (src != DVMI_INIT && !internal(x, src, pe))
 				edge(x->ob, at(x, prog->write[src]), e);
-			if (src != DVMI_INIT && prog->write[src].pe == pe &&
+			if (src != DVMI_INIT && internal(x, src, pe) &&
 			    prog->write[src].ev > e - x->first[pe])
 				return false; /* coRW1 */
 			for (unsigned w = 0; w < prog->writes; w++)
 				if (from_read(x, e, src, w)) {
 					unsigned f = at(x, prog->write[w]);
 
-					if (prog->write[w].pe == pe && f < e)
+					if (internal(x, w, pe) && f < e)
 						return false; /* coWR */
-					if (prog->write[w].pe == pe)
+					if (internal(x, w, pe))
 						continue;
 					edge(x->ob, e, f);
 					for (unsigned r = x->first[pe]; r < e; r++)
@@ -262,7 +314,7 @@ static bool relations(struct axioms *x)
 			for (unsigned w = 0; w < prog->writes; w++)
 				if (w != v->id && x->loc[at(x, prog->write[w])] == x->loc[e] &&
 				    x->place[w] > x->place[v->id]) {
-					if (prog->write[w].pe == pe && at(x, prog->write[w]) < e)
+					if (internal(x, w, pe) && at(x, prog->write[w]) < e)
 						return false; /* coWW */
 					edge(x->ob, e, at(x, prog->write[w]));
 				}
@@ -287,7 +339,8 @@ static bool relations(struct axioms *x)
 		}
 		/* lws goes past the first write too */
 		for (unsigned l = e + 1; l < x->first[pe] + prog->pe[pe].events; l++)
-			if (event_of(x, l, &other)->kind == DVMI_EV_WRITE && x->loc[l] == x->loc[e])
+			if (event_of(x, l, &other)->kind == DVMI_EV_WRITE &&
+			    is_explicit(event_of(x, l, &other)) && x->loc[l] == x->loc[e])
 				edge(x->ob, e, l);
 	}
 	return true;
@@ -301,13 +354,23 @@ static bool atomics(const struct axioms *x)
 		unsigned read = x->first[r.pe] + e->rmw;
 		uint8_t src;
 
+		if (is_update(e)) {
+			src = x->tsrc[x->prog->pe[r.pe].ev[e->pair].id];
+			for (unsigned o = 0; o < x->prog->writes; o++)
+				if (o != w && from_read(x, at(x, r), src, o) &&
+				    x->place[o] < x->place[w])
+					return false;
+			if (src != DVMI_INIT && x->place[src] > x->place[w])
+				return false;
+			continue;
+		}
 		if (!(e->flags & DVMI_F_RMW))
 			continue;
 		if (x->loc[read] != x->loc[at(x, r)])
 			return false;
 		src = x->rsrc[x->prog->pe[r.pe].ev[e->rmw].id];
 		for (unsigned o = 0; o < x->prog->writes; o++)
-			if (o != w && x->prog->write[o].pe != r.pe && from_read(x, read, src, o) &&
+			if (o != w && !internal(x, o, r.pe) && from_read(x, read, src, o) &&
 			    x->place[o] < x->place[w])
 				return false;
 	}
