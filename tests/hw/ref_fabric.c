@@ -81,7 +81,9 @@ static void post(struct ref *r, uint64_t time_ps, enum kind kind, uint32_t cpu, 
 	struct event *ev = malloc(sizeof(*ev)), **at = &r->events;
 
 	if (r->q) {
-		*ev = (struct event){NULL, time_ps, 0, kind, where, op};
+		/* Also in the list, so that what is left over when a run ends is freed. */
+		*ev = (struct event){r->events, time_ps, 0, kind, where, op};
+		r->events = ev;
 		if (dvmi_evq_post(r->q, time_ps, ((uint32_t)kind + 1) << 16 | cpu,
 				  DVMI_EV_FABRIC_ARRIVE, 0, (uint64_t)(uintptr_t)ev))
 			abort();
@@ -417,7 +419,11 @@ void ref_use_queue(struct ref *r, struct dvmi_evq *q)
 void ref_message(struct ref *r, const struct dvmi_event *message)
 {
 	struct event *ev = (struct event *)(uintptr_t)message->data, copy = *ev;
+	struct event **at = &r->events;
 
+	while (*at != ev)
+		at = &(*at)->next;
+	*at = ev->next;
 	free(ev);
 	handle(r, &copy);
 }
