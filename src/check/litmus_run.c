@@ -350,6 +350,21 @@ static void line_values(struct dvmi_buf *buf, const struct dvm_litmus *test,
 		}
 }
 
+/* Was the fault of atom @i printed for an earlier one, which named it in other words? */
+static bool printed_before(const struct dvm_litmus *test, const struct outcome *o, unsigned i)
+{
+	const struct dvmi_atom *a = &test->atom[i];
+
+	for (unsigned j = 0; j < i; j++) {
+		const struct dvmi_atom *b = &test->atom[j];
+
+		if (b->kind == DVMI_ATOM_FAULT && o->shown[j] == o->shown[i] &&
+		    b->thread == a->thread && b->page == a->page && !strcmp(b->label, a->label))
+			return true;
+	}
+	return false;
+}
+
 /* Then faults that happened, then those that did not, each after a blank, as herd. */
 static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 			const struct outcome *o, bool happened)
@@ -360,7 +375,8 @@ static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 	for (unsigned i = 0; i < test->atoms; i++) {
 		const struct dvmi_atom *a = &test->atom[i];
 
-		if (a->kind != DVMI_ATOM_FAULT || (o->shown[i] != 0) != happened)
+		if (a->kind != DVMI_ATOM_FAULT || (o->shown[i] != 0) != happened ||
+		    (happened && printed_before(test, o, i)))
 			continue;
 		dvmi_buf_puts(buf, happened ? " Fault(" : " ~Fault(");
 		if (happened) {

@@ -99,6 +99,10 @@ static const struct {
 	{"0:X1=x; pte_x=(db:0);", "L0: STR W0,[X1] ;", "fault(P0:L0,x);",
 	 " Fault(P0:L0,x,D-MMU:Permission);"},
 	{"0:X1=x; pte_x=(db:0);", "L0: LDR W0,[X1] ;", "fault(P0:L0,x);", " ~Fault(P0:L0,x);"},
+	/* One fault, though two atoms name it. */
+	{"0:X1=x; pte_x=(af:0);", "L0: LDR W0,[X1] ;",
+	 "fault(P0:L0,x); fault(P0:L0,x,MMU:AccessFlag);",
+	 " Fault(P0:L0,x,D-MMU:AccessFlag);"},
 };
 
 START_TEST(one_thread_alone_computes)
