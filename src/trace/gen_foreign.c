@@ -3,7 +3,7 @@
 
 /*
  * Processes whose mm somebody else flushes: the flusher on CPU 0, one victim on each further CPU.
- * What the generators differ in is in `struct foreign`.
+ * What the generators differ in is in `struct kind`.
  */
 enum { VICTIMS, PAGES, ROUNDS, BATCH, PERIOD_NS, UNITS, UNIT_NS, TOUCH, OPTION };
 
@@ -12,14 +12,27 @@ enum { VICTIMS, PAGES, ROUNDS, BATCH, PERIOD_NS, UNITS, UNIT_NS, TOUCH, OPTION }
 	{ "pages", "pages", "what each of them has mapped and written", 2048, 1, 1048576 },        \
 	{ "rounds", "", "how often the flusher goes through all victims", rounds, 1, 100000 },     \
 	{ "batch", "pages", "pages it takes of each victim in a round", batch, 1, 1048576 },       \
-	{ "period_ns", "ns", "its sleep before each round, and 1 us", period, 0, 1000000000000 },           \
+	{ "period_ns", "ns", "its sleep before each round, and 1 us", period, 0, 1000000000000 }, \
 	{ "units", "", "units of work of each victim", 200, 1, 1000000 },                          \
 	{ "unit_ns", "ns", "length of such a unit, undisturbed", 20000, 1, 1000000000 },           \
 	{ "touch", "pages", "random pages a victim writes per unit", 4, 0, 4096 }
 #define LAST { NULL, NULL, NULL, 0, 0, 0 }
 
+struct foreign;
+
+struct kind {
+	bool process;        /* the flusher has an mm of its own; else it is a kernel thread */
+	bool mapped_by_read; /* what the victims have: mapped as they read it; else populated, writable */
+	bool ages;           /* the flusher clears the young bits first */
+	bool option;         /* the parameter OPTION chooses between the details */
+	unsigned region;     /* enum dvm_trace_detail of what the victims have */
+	unsigned op, detail[2]; /* what the flusher does to a batch of pages */
+	void (*unit)(struct foreign *f, const struct dvmi_gen_task *victim); /* after a unit's work */
+};
+
 struct foreign {
 	struct dvmi_gen *g;
+	const struct kind *kind;
 	struct dvmi_gen_task flusher, victims[64];
 	uint64_t at; /* page of the region where the round begins */
 };
@@ -34,28 +47,70 @@ static uint64_t page_va(const struct foreign *f, uint64_t page)
 	return DVMI_GEN_VA + page * f->g->page_bytes;
 }
 
-/* What the flusher does to one victim in one round, and a victim in one unit. */
-typedef void (*round_fn)(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			 uint64_t pages);
-typedef void (*unit_fn)(struct foreign *f, const struct dvmi_gen_task *victim);
+/* ---- the victims ---- */
 
-static void touch(struct foreign *f, const struct dvmi_gen_task *victim)
+static void write_pages(struct foreign *f, const struct dvmi_gen_task *victim)
 {
 	for (uint64_t i = 0; i < value(f, TOUCH); i++)
 		dvmi_gen_write(f->g, victim,
 			       page_va(f, dvmi_rng_below(&f->g->rng, value(f, PAGES))), 1);
 }
 
-static void work(struct foreign *f, const struct dvmi_gen_task *victim, unit_fn unit)
+/* Freeing one page splits the huge one again, so that there is something to collapse. */
+static void free_and_write(struct foreign *f, const struct dvmi_gen_task *victim)
 {
+	dvmi_gen_op(f->g, victim, DVM_TRACE_OP_MADVISE,
+		    page_va(f, dvmi_rng_below(&f->g->rng, value(f, PAGES))), 1, 0);
+	write_pages(f, victim);
+}
+
+/* Dropping pages gives them back to the file, so that the debugger's next write copies again. */
+static void drop_and_read(struct foreign *f, const struct dvmi_gen_task *victim)
+{
+	uint64_t page = dvmi_rng_below(&f->g->rng, value(f, PAGES)), n = value(f, TOUCH);
+
+	if (!n)
+		return;
+	if (page + n > value(f, PAGES))
+		page = 0;
+	n = n < value(f, PAGES) ? n : value(f, PAGES);
+	dvmi_gen_op(f->g, victim, DVM_TRACE_OP_MADVISE, page_va(f, page), n, 0);
+	dvmi_gen_read(f->g, victim, page_va(f, page), n);
+}
+
+static void have_region(struct foreign *f, const struct dvmi_gen_task *victim)
+{
+	unsigned populated = DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE;
+
+	dvmi_gen_region(f->g, victim, DVMI_GEN_VA, value(f, PAGES),
+			f->kind->region | (f->kind->mapped_by_read ? 0 : populated));
+}
+
+static void work(struct foreign *f, const struct dvmi_gen_task *victim)
+{
+	if (f->kind->mapped_by_read)
+		dvmi_gen_read(f->g, victim, DVMI_GEN_VA, value(f, PAGES));
 	for (uint64_t u = 0; u < value(f, UNITS) && !f->g->ret; u++) {
 		dvmi_gen_run(f->g, victim, value(f, UNIT_NS));
-		unit(f, victim);
+		f->kind->unit(f, victim);
 		dvmi_gen_mark(f->g, victim, 0);
 	}
 }
 
-static void flush_round(struct foreign *f, round_fn round)
+/* ---- the flusher ---- */
+
+static void flush_victim(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t pages)
+{
+	const struct kind *k = f->kind;
+
+	if (k->ages)
+		dvmi_gen_op_on(f->g, &f->flusher, victim->mm, DVM_TRACE_OP_YOUNG_CLEAR,
+			       page_va(f, f->at), pages, 0);
+	dvmi_gen_op_on(f->g, &f->flusher, victim->mm, k->op, page_va(f, f->at), pages,
+		       k->detail[k->option && value(f, OPTION)]);
+}
+
+static void flush_round(struct foreign *f)
 {
 	uint64_t pages = value(f, PAGES), n = value(f, BATCH);
 
@@ -63,49 +118,38 @@ static void flush_round(struct foreign *f, round_fn round)
 	if (f->at + n > pages)
 		f->at = 0;
 	for (uint64_t i = 0; i < value(f, VICTIMS); i++)
-		round(f, &f->victims[i], f->at, n < pages ? n : pages);
+		flush_victim(f, &f->victims[i], n < pages ? n : pages);
 	f->at += n;
 	dvmi_gen_mark(f->g, &f->flusher, 1);
 }
 
-static void write_foreign(struct dvmi_gen *g, bool process, unsigned detail, round_fn round,
-			  unit_fn unit)
+static void write_foreign(struct dvmi_gen *g)
 {
-	struct foreign f = { .g = g };
+	struct foreign f = { .g = g, .kind = g->kind };
 
-	f.flusher = process ? dvmi_gen_initial(g, 0) : dvmi_gen_kthread(g, 0);
+	f.flusher = f.kind->process ? dvmi_gen_initial(g, 0) : dvmi_gen_kthread(g, 0);
 	for (uint64_t i = 0; i < value(&f, VICTIMS); i++) {
 		f.victims[i] = dvmi_gen_initial(g, (uint16_t)(i + 1));
-		dvmi_gen_region(g, &f.victims[i], DVMI_GEN_VA, value(&f, PAGES),
-				detail | DVM_TRACE_D_WRITE | DVM_TRACE_D_POPULATE);
+		have_region(&f, &f.victims[i]);
 	}
 	for (uint64_t i = 0; i < value(&f, VICTIMS); i++)
-		work(&f, &f.victims[i], unit);
+		work(&f, &f.victims[i]);
 	for (uint64_t r = 0; r < value(&f, ROUNDS) && !g->ret; r++)
-		flush_round(&f, round);
+		flush_round(&f);
 }
 
-static void foreign_op(struct foreign *f, const struct dvmi_gen_task *victim, unsigned op,
-		       uint64_t page, uint64_t pages, unsigned detail)
-{
-	dvmi_gen_op_on(f->g, &f->flusher, victim->mm, op, page_va(f, page), pages, detail);
-}
+#define GENERATOR                                                                                  \
+	.extra_cpus = 1, .marks = "[\"victim_units\", \"rounds\"]", .write = write_foreign
 
 /* ---- reclaim ---- */
 
-static void reclaim_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			  uint64_t pages)
-{
-	unsigned option = (unsigned)value(f, OPTION);
-
-	foreign_op(f, victim, DVM_TRACE_OP_YOUNG_CLEAR, page, pages, 0);
-	foreign_op(f, victim, DVM_TRACE_OP_RECLAIM, page, pages, option ? DVM_TRACE_D_DIRTY : 0);
-}
-
-static void write_reclaim(struct dvmi_gen *g)
-{
-	write_foreign(g, false, 0, reclaim_round, touch);
-}
+static const struct kind reclaim_kind = {
+	.ages = true,
+	.option = true,
+	.op = DVM_TRACE_OP_RECLAIM,
+	.detail = { 0, DVM_TRACE_D_DIRTY },
+	.unit = write_pages,
+};
 
 static const struct dvm_workload_param reclaim_params[] = {
 	COMMON(20, 64, 200000),
@@ -125,23 +169,15 @@ const struct dvmi_generator dvmi_gen_reclaim = {
 "random pages; those that were reclaimed fault.",
 		.params = reclaim_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_reclaim,
+	.kind = &reclaim_kind,
+	GENERATOR,
 };
 
 /* ---- compaction ---- */
 
-static void compaction_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			     uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_MIGRATE_PAGE, page, pages, 0);
-}
-
-static void write_compaction(struct dvmi_gen *g)
-{
-	write_foreign(g, false, 0, compaction_round, touch);
-}
+static const struct kind compaction_kind = {
+	.op = DVM_TRACE_OP_MIGRATE_PAGE, .unit = write_pages,
+};
 
 static const struct dvm_workload_param compaction_params[] = { COMMON(20, 64, 200000), LAST };
 
@@ -155,31 +191,15 @@ const struct dvmi_generator dvmi_gen_compaction = {
 "copies them and maps the copies: invalid to valid, no flush.",
 		.params = compaction_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_compaction,
+	.kind = &compaction_kind,
+	GENERATOR,
 };
 
 /* ---- khugepaged ---- */
 
-static void collapse_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			   uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_THP_COLLAPSE, page, pages, 0);
-}
-
-/* Freeing one page splits the huge one again, so that there is something to collapse. */
-static void free_and_touch(struct foreign *f, const struct dvmi_gen_task *victim)
-{
-	dvmi_gen_op(f->g, victim, DVM_TRACE_OP_MADVISE,
-		    page_va(f, dvmi_rng_below(&f->g->rng, value(f, PAGES))), 1, 0);
-	touch(f, victim);
-}
-
-static void write_khugepaged(struct dvmi_gen *g)
-{
-	write_foreign(g, false, 0, collapse_round, free_and_touch);
-}
+static const struct kind khugepaged_kind = {
+	.op = DVM_TRACE_OP_THP_COLLAPSE, .unit = free_and_write,
+};
 
 static const struct dvm_workload_param khugepaged_params[] = { COMMON(20, 512, 200000), LAST };
 
@@ -194,23 +214,15 @@ const struct dvmi_generator dvmi_gen_khugepaged = {
 "(which splits the huge page: a flush with the PMD's stride) and write random pages.",
 		.params = khugepaged_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_khugepaged,
+	.kind = &khugepaged_kind,
+	GENERATOR,
 };
 
 /* ---- ksmd ---- */
 
-static void ksm_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-		      uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_KSM, page, pages, 0);
-}
-
-static void write_ksm(struct dvmi_gen *g)
-{
-	write_foreign(g, false, 0, ksm_round, touch);
-}
+static const struct kind ksm_kind = {
+	.op = DVM_TRACE_OP_KSM, .unit = write_pages,
+};
 
 static const struct dvm_workload_param ksm_params[] = { COMMON(20, 32, 200000), LAST };
 
@@ -224,23 +236,17 @@ const struct dvmi_generator dvmi_gen_ksm = {
 "copied, with a page flush of their own.",
 		.params = ksm_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_ksm,
+	.kind = &ksm_kind,
+	GENERATOR,
 };
 
 /* ---- write-back ---- */
 
-static void mkclean_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			  uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_MKCLEAN, page, pages, 0);
-}
-
-static void write_writeback(struct dvmi_gen *g)
-{
-	write_foreign(g, false, DVM_TRACE_D_FILE | DVM_TRACE_D_SHARED, mkclean_round, touch);
-}
+static const struct kind writeback_kind = {
+	.region = DVM_TRACE_D_FILE | DVM_TRACE_D_SHARED,
+	.op = DVM_TRACE_OP_MKCLEAN,
+	.unit = write_pages,
+};
 
 static const struct dvm_workload_param writeback_params[] = { COMMON(20, 64, 200000), LAST };
 
@@ -254,24 +260,19 @@ const struct dvmi_generator dvmi_gen_writeback = {
 "page makes it writable again: a local fix-up since 6.19, a broadcast page flush before.",
 		.params = writeback_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_writeback,
+	.kind = &writeback_kind,
+	GENERATOR,
 };
 
 /* ---- process_madvise ---- */
 
-static void madvise_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			  uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_MADVISE, page, pages,
-		   value(f, OPTION) ? DVM_TRACE_D_PAGEOUT | DVM_TRACE_D_DIRTY : DVM_TRACE_D_COLD);
-}
-
-static void write_process_madvise(struct dvmi_gen *g)
-{
-	write_foreign(g, true, 0, madvise_round, touch);
-}
+static const struct kind process_madvise_kind = {
+	.process = true,
+	.option = true,
+	.op = DVM_TRACE_OP_MADVISE,
+	.detail = { DVM_TRACE_D_COLD, DVM_TRACE_D_PAGEOUT | DVM_TRACE_D_DIRTY },
+	.unit = write_pages,
+};
 
 static const struct dvm_workload_param process_madvise_params[] = {
 	COMMON(20, 256, 200000),
@@ -289,49 +290,19 @@ const struct dvmi_generator dvmi_gen_process_madvise = {
 "caller has an mm of its own; all flushes are of another one.",
 		.params = process_madvise_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_process_madvise,
+	.kind = &process_madvise_kind,
+	GENERATOR,
 };
 
 /* ---- ptrace ---- */
 
-static void ptrace_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-			 uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_PTRACE, page, pages, 0);
-}
-
-/* Dropping pages gives them back to the file, so that the debugger's next write copies again. */
-static void drop_and_read(struct foreign *f, const struct dvmi_gen_task *victim)
-{
-	uint64_t page = dvmi_rng_below(&f->g->rng, value(f, PAGES)), n = value(f, TOUCH);
-
-	if (!n)
-		return;
-	if (page + n > value(f, PAGES))
-		page = 0;
-	n = n < value(f, PAGES) ? n : value(f, PAGES);
-	dvmi_gen_op(f->g, victim, DVM_TRACE_OP_MADVISE, page_va(f, page), n, 0);
-	dvmi_gen_read(f->g, victim, page_va(f, page), n);
-}
-
-static void write_ptrace(struct dvmi_gen *g)
-{
-	struct foreign f = { .g = g };
-
-	f.flusher = dvmi_gen_initial(g, 0);
-	for (uint64_t i = 0; i < value(&f, VICTIMS); i++) {
-		f.victims[i] = dvmi_gen_initial(g, (uint16_t)(i + 1));
-		dvmi_gen_region(g, &f.victims[i], DVMI_GEN_VA, value(&f, PAGES), DVM_TRACE_D_FILE);
-	}
-	for (uint64_t i = 0; i < value(&f, VICTIMS); i++) {
-		dvmi_gen_read(g, &f.victims[i], DVMI_GEN_VA, value(&f, PAGES));
-		work(&f, &f.victims[i], drop_and_read);
-	}
-	for (uint64_t r = 0; r < value(&f, ROUNDS) && !g->ret; r++)
-		flush_round(&f, ptrace_round);
-}
+static const struct kind ptrace_kind = {
+	.process = true,
+	.mapped_by_read = true,
+	.region = DVM_TRACE_D_FILE,
+	.op = DVM_TRACE_OP_PTRACE,
+	.unit = drop_and_read,
+};
 
 static const struct dvm_workload_param ptrace_params[] = { COMMON(50, 8, 100000), LAST };
 
@@ -346,23 +317,15 @@ const struct dvmi_generator dvmi_gen_ptrace = {
 "copy.",
 		.params = ptrace_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_ptrace,
+	.kind = &ptrace_kind,
+	GENERATOR,
 };
 
 /* ---- the oom reaper ---- */
 
-static void reap_round(struct foreign *f, const struct dvmi_gen_task *victim, uint64_t page,
-		       uint64_t pages)
-{
-	foreign_op(f, victim, DVM_TRACE_OP_OOM_REAP, page, pages, 0);
-}
-
-static void write_oom_reap(struct dvmi_gen *g)
-{
-	write_foreign(g, false, 0, reap_round, touch);
-}
+static const struct kind oom_reap_kind = {
+	.op = DVM_TRACE_OP_OOM_REAP, .unit = write_pages,
+};
 
 static const struct dvm_workload_param oom_reap_params[] = { COMMON(5, 2048, 1000000), LAST };
 
@@ -376,7 +339,6 @@ const struct dvmi_generator dvmi_gen_oom_reap = {
 "for both sides can be seen.",
 		.params = oom_reap_params,
 	},
-	.extra_cpus = 1,
-	.marks = "[\"victim_units\", \"rounds\"]",
-	.write = write_oom_reap,
+	.kind = &oom_reap_kind,
+	GENERATOR,
 };

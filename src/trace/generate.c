@@ -513,6 +513,7 @@ int dvm_workload_generate(const char *spec, uint64_t seed, struct dvm_trace **tr
 	dvmi_free(text);
 	if (ret)
 		return ret;
+	g.kind = gen->kind;
 	dvmi_rng_init(&g.rng, seed, 1);
 	gen->write(&g);
 	if (g.ret) {

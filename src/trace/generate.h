@@ -18,6 +18,7 @@ struct dvmi_gen {
 	struct dvm_trace *trace;
 	struct dvmi_rng rng;
 	const uint64_t *values; /* of the parameters, in the order of the generator's table */
+	const void *kind;       /* its own */
 	uint64_t page_bytes;
 	uint32_t next_task, next_mm, next_wake;
 	uint32_t count; /* of records */
@@ -37,6 +38,7 @@ struct dvmi_generator {
 	unsigned ncpus;    /* of one copy; 0: parameter number 0 and extra_cpus */
 	unsigned extra_cpus;
 	const char *marks; /* JSON list of work-mark names */
+	const void *kind;  /* for a write() that several share: what they differ in */
 	void (*write)(struct dvmi_gen *g);
 };
 
