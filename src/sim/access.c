@@ -85,6 +85,7 @@ int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 	struct dvmi_tlbs_span span = {
 		.accesses = s->accesses + r->va + c->accesses_done,
 		.count = r->amount - c->accesses_done, .cpu = c->id, .asid = c->asid,
+		.vmid = dvmi_cpu_vmid(c),
 		.now_ps = now, .limit_ps = limit(s, c, now),
 	};
 

@@ -160,7 +160,7 @@ static int write_id(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 	dvmi_asid_write(&s->asids, c->in_mm, c->asid_id);
 	if (s->tlbs)
-		dvmi_tlbs_assign(s->tlbs, c->in_mm);
+		dvmi_tlbs_assign(s->tlbs, dvmi_cpu_vmid(c), c->in_mm);
 	c->asid_stage = ASID_PENDING;
 	return touch(s, c, mm_line(s, c), DVMI_STORE, now, &done);
 }

@@ -78,8 +78,8 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		broadcast = true;
 	if (broadcast) {
 		if (s->tlbs)
-			ret = dvmi_tlbs_tag(s->tlbs, h->mm, (uint16_t)h->frame.asid, &pages,
-					    &tag);
+			ret = dvmi_tlbs_tag(s->tlbs, dvmi_cpu_vmid(c), h->mm,
+					    (uint16_t)h->frame.asid, &pages, &tag);
 		if (!ret)
 			ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, tag, next);
 		if (ret == DVMI_FABRIC_BLOCKED) {
@@ -93,8 +93,9 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 	} else {
 		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
 		if (s->tlbs)
-			ret = dvmi_tlbs_local(s->tlbs, c->id, h->mm, (uint16_t)h->frame.asid,
-					      &pages, now, s->stats.elapsed_ps);
+			ret = dvmi_tlbs_local(s->tlbs, c->id, dvmi_cpu_vmid(c), h->mm,
+					      (uint16_t)h->frame.asid, &pages, now,
+					      s->stats.elapsed_ps);
 		if (ret == -DVM_ENOMEM)
 			return ret;
 		if (ret)

@@ -322,6 +322,13 @@ static inline uint32_t dvmi_mm_id(const struct dvm_sim *s, const struct dvmi_cpu
 	return mm ? c->copy * s->ids.mms + mm : 0;
 }
 
+/* The VMID that tags what @c runs: there is one kernel, so far. */
+static inline uint8_t dvmi_cpu_vmid(const struct dvmi_cpu *c)
+{
+	(void)c;
+	return 0;
+}
+
 /* ---- cpu.c: one CPU acts ---- */
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);

@@ -274,8 +274,7 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 		return 0;
 	s->access_ps = UINT64_C(1000000000) / s->hw->clock_core_khz;
 	s->reach_ps = dvmi_reach_ps(s->hw);
-	return dvmi_tlbs_new(s->hw, s->rules.page_shift, s->fabric, s->cpus_used, &s->asids,
-			     &s->tlbs, err);
+	return dvmi_tlbs_new(s->hw, s->cfg, s->fabric, s->cpus_used, &s->asids, &s->tlbs, err);
 }
 
 /* A hook that would never run must not pass in silence. */

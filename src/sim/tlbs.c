@@ -9,6 +9,11 @@
 
 #define ASIDS 65536
 
+struct vm {
+	const struct dvmi_asids *asids; /* NULL: there is no such machine */
+	uint32_t *owners;		/* per ASID: the mm that got it last */
+};
+
 /* A broadcast under way: as many deliveries to come as there are sockets. */
 struct journey {
 	struct dvmi_inval inval;
@@ -27,8 +32,7 @@ struct dvmi_tlbs {
 	uint64_t access_ps;
 	struct dvmi_tlb_log **logs; /* one per socket */
 	struct dvmi_tlb **tlbs;
-	const struct dvmi_asids *asids;
-	uint32_t *owners; /* per ASID: the mm that got it last */
+	struct vm vms[DVMI_TLB_VMIDS];
 	struct journey *journeys;
 	size_t journeys_count, journeys_capacity;
 	uint32_t free_journey; /* index + 1; 0: none */
@@ -84,11 +88,33 @@ static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned pag
 	return ret;
 }
 
-int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, const struct dvmi_asids *asids,
-		    struct dvmi_tlbs **tlbs, struct dvm_error *err)
+static unsigned page_shift_of(const struct dvmi_kernel_cfg *cfg)
+{
+	unsigned shift = 0;
+
+	while (cfg->page_bytes >> shift > 1)
+		shift++;
+	return shift;
+}
+
+int dvmi_tlbs_vm(struct dvmi_tlbs *a, uint8_t vmid, const struct dvmi_asids *asids)
+{
+	struct vm *vm = &a->vms[vmid];
+
+	if (!vm->owners)
+		vm->owners = dvmi_calloc(ASIDS, sizeof(*vm->owners));
+	if (!vm->owners)
+		return -DVM_ENOMEM;
+	vm->asids = asids;
+	return 0;
+}
+
+int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
+		  struct dvmi_fabric *fabric, unsigned cpus, const struct dvmi_asids *asids,
+		  struct dvmi_tlbs **tlbs, struct dvm_error *err)
 {
 	const struct dvmi_topology *topology = dvmi_fabric_topology(fabric);
+	unsigned page_shift = page_shift_of(cfg);
 	struct dvmi_tlbs *a;
 	int ret;
 
@@ -96,14 +122,12 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fab
 	if (!a)
 		return dvmi_error_nomem(err);
 	a->cpus = cpus;
-	a->asids = asids;
 	a->sockets = topology->sockets;
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
 	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
 	a->tlbs = dvmi_calloc(cpus, sizeof(struct dvmi_tlb *));
-	a->owners = dvmi_calloc(ASIDS, sizeof(*a->owners));
 	ret = dvmi_granule_init(&a->granule, (int)page_shift, 48, err);
-	if (!ret && (!a->logs || !a->tlbs || !a->owners))
+	if (!ret && (!a->logs || !a->tlbs || dvmi_tlbs_vm(a, 0, asids)))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
 		ret = make_tlbs(a, hw, page_shift, topology, err);
@@ -126,7 +150,8 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 		dvmi_tlb_log_free(a->logs[n]);
 	dvmi_free(a->tlbs);
 	dvmi_free(a->logs);
-	dvmi_free(a->owners);
+	for (unsigned v = 0; v < DVMI_TLB_VMIDS; v++)
+		dvmi_free(a->vms[v].owners);
 	dvmi_free(a->journeys);
 	dvmi_free(a->deferred);
 	dvmi_free(a);
@@ -146,7 +171,8 @@ int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct
 
 void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 {
-	struct dvmi_tlb_context context = { .asid = span->asid, .timed = true };
+	struct dvmi_tlb_context context = { .asid = span->asid, .vmid = span->vmid,
+					    .timed = true };
 	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
 					.access_ps = a->access_ps };
 	enum dvmi_tlb_stop stop;
@@ -167,22 +193,26 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 
 /* ---- page tables and flushes ---- */
 
-static uint16_t asid_of(const struct dvmi_tlbs *a, uint32_t mm)
+static uint16_t asid_of(const struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm)
 {
-	return dvmi_asid_number(a->asids, dvmi_asid_id(a->asids, mm));
+	const struct dvmi_asids *asids = a->vms[vmid].asids;
+
+	return dvmi_asid_number(asids, dvmi_asid_id(asids, mm));
 }
 
-void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint32_t mm)
+void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm)
 {
-	a->owners[asid_of(a, mm)] = mm;
+	a->vms[vmid].owners[asid_of(a, vmid, mm)] = mm;
 }
 
-static struct dvmi_inval range_of(const struct dvmi_tlbs *a, uint32_t mm,
-				  const struct dvmi_request *r)
+static struct dvmi_inval range_of(const struct dvmi_tlbs *a, const struct dvmi_change *change)
 {
+	const struct dvmi_request *r = &change->request;
+
 	return (struct dvmi_inval){
 		.kind = r->kind == DVMI_REQUEST_ASID ? DVMI_INVAL_ASID : DVMI_INVAL_VA,
-		.asid = asid_of(a, mm), .va = r->start,
+		.vmid = change->vmid,
+		.asid = asid_of(a, change->vmid, change->mm), .va = r->start,
 		.pages = (r->end - r->start) >> a->granule.bits,
 		.leaf_only = !!(r->flags & DVMI_REQUEST_LEAF), .ttl = DVMI_TTL_NONE,
 	};
@@ -191,11 +221,11 @@ static struct dvmi_inval range_of(const struct dvmi_tlbs *a, uint32_t mm,
 int dvmi_tlbs_complete(struct dvmi_tlbs *a, const struct dvmi_change *change, uint64_t now_ps,
 		       struct dvm_error *err)
 {
-	struct dvmi_inval range = range_of(a, change->mm, &change->request);
+	struct dvmi_inval range = range_of(a, change);
 	int ret = 0;
 
 	/* Whoever holds its translations flushes them before it runs the ASID's new owner. */
-	if (a->owners[range.asid] != change->mm)
+	if (a->vms[change->vmid].owners[range.asid] != change->mm)
 		return 0;
 	for (unsigned n = 0; n < a->sockets && !ret; n++) {
 		dvmi_tlb_log_horizon(a->logs[n], now_ps);
@@ -236,9 +266,10 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 
 /* ---- TLBIs ---- */
 
-static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op)
+static struct dvmi_inval inval_of(uint8_t vmid, uint32_t mm, uint16_t asid,
+				  const struct dvmi_tlbi_op *op)
 {
-	struct dvmi_inval v = { .asid = asid, .va = op->start, .pages = op->pages,
+	struct dvmi_inval v = { .vmid = vmid, .asid = asid, .va = op->start, .pages = op->pages,
 				.leaf_only = op->leaf,
 				.ttl = op->level == DVMI_LEVEL_UNKNOWN ? DVMI_TTL_NONE :
 									 (int8_t)op->level };
@@ -257,10 +288,10 @@ static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_
 	return v;
 }
 
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint8_t vmid, uint32_t mm, uint16_t asid,
 		    const struct dvmi_tlbi_op *op, uint64_t at_ps, uint64_t now_ps)
 {
-	struct dvmi_inval v = inval_of(mm, asid, op);
+	struct dvmi_inval v = inval_of(vmid, mm, asid, op);
 
 	if (cpu >= a->cpus || op->user_twin)
 		return 0;
@@ -270,8 +301,8 @@ int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asi
 				dvmi_tlb_apply(a->tlbs[cpu], &v);
 }
 
-int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
-		    uint64_t *tag)
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm, uint16_t asid,
+		  const struct dvmi_tlbi_op *op, uint64_t *tag)
 {
 	void *p = a->journeys;
 	uint32_t i;
@@ -289,7 +320,7 @@ int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct 
 	}
 	i = a->free_journey - 1;
 	a->free_journey = a->journeys[i].next_free;
-	a->journeys[i].inval = inval_of(mm, asid, op);
+	a->journeys[i].inval = inval_of(vmid, mm, asid, op);
 	a->journeys[i].deliveries = a->sockets;
 	*tag = i + 1;
 	return 0;

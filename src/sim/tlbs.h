@@ -14,8 +14,12 @@
  * (hw/tlb.h), and the oracle judges each translation instead of sets of CPUs. A page-table change
  * is remembered by its time; a flush that returns puts a watch on what it flushed: a
  * translation in that range, older than the change, must not be used any more. What is older is told
- * by time, since CPUs run ahead of one another (run.c). TLBs and operations know ASIDs only; a watch is on the ASID that the address space has when the flush returns, and is
- * not needed when the ASID has been given to another since (kernel/asid.h).
+ * by time, since CPUs run ahead of one another (access.c). TLBs and operations know VMIDs and ASIDs
+ * only; a watch is on the ASID that the address space has when the flush returns, and is not needed
+ * when the ASID has been given to another since (kernel/asid.h).
+ *
+ * VMID 0 is the kernel that the machine runs. Virtual machines with VMIDs of their own can share the
+ * TLBs: each has its allocator of ASIDs, and every call about an address space says whose it is.
  *
  * A broadcast takes effect on all CPUs of a socket when the last of that socket's snoops has
  * arrived, which is before its Sync is answered. The operations' second twin under KPTI names the
@@ -23,13 +27,17 @@
  */
 struct dvmi_tlbs;
 
-int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		    unsigned cpus, const struct dvmi_asids *asids,
-		    struct dvmi_tlbs **tlbs, struct dvm_error *err);
+/* @cpus: of the part that have TLBs; @asids: those of VMID 0 (borrowed). */
+int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
+		  struct dvmi_fabric *fabric, unsigned cpus, const struct dvmi_asids *asids,
+		  struct dvmi_tlbs **tlbs, struct dvm_error *err);
 void dvmi_tlbs_free(struct dvmi_tlbs *a);
 
+/* There is a virtual machine @vmid (1..31), whose ASIDs come from @asids (borrowed). -DVM_ENOMEM. */
+int dvmi_tlbs_vm(struct dvmi_tlbs *a, uint8_t vmid, const struct dvmi_asids *asids);
+
 /* @mm.context.id was written. */
-void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint32_t mm);
+void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm);
 
 struct dvmi_tlbs_span {
 	const uint64_t *accesses;
@@ -37,6 +45,7 @@ struct dvmi_tlbs_span {
 	uint32_t mm;
 	unsigned cpu;
 	uint16_t asid;             /* in TTBR */
+	uint8_t vmid;              /* in VTTBR; 0: no virtual machine */
 	uint64_t now_ps, limit_ps; /* no access begins at or after the limit */
 	uint64_t done_ps;          /* out: when the last one made is over */
 	size_t done;               /* out: accesses made */
@@ -52,6 +61,7 @@ int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct
 struct dvmi_change {
 	uint64_t ps;
 	uint32_t cpu, mm;
+	uint8_t vmid;
 	struct dvmi_request request;
 };
 
@@ -64,11 +74,11 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps,
 		      struct dvm_error *err);
 
 /* A local operation takes effect on @cpu at @at_ps: now, or later when an IPI's handler executes it. */
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint8_t vmid, uint32_t mm, uint16_t asid,
 		    const struct dvmi_tlbi_op *op, uint64_t at_ps, uint64_t now_ps);
 /* The tag under which a broadcast travels the fabric; -DVM_ENOMEM. Give it back if it was not issued. */
-int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
-		    uint64_t *tag);
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm, uint16_t asid,
+		  const struct dvmi_tlbi_op *op, uint64_t *tag);
 void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag);
 
 struct dvmi_tlbs_totals {

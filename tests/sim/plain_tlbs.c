@@ -26,12 +26,12 @@ struct deferred {
 
 struct dvmi_tlbs {
 	const struct dvmi_topology *topology;
-	const struct dvmi_asids *asids;
+	const struct dvmi_asids *asids[32]; /* by VMID */
 	unsigned cpus, page_shift;
 	uint64_t access_ps;
 	struct ref_tlb **tlbs;
 	struct ref_pt *lower, *upper;
-	uint32_t owners[65536];
+	uint32_t owners[32][65536];
 	struct journey *journeys;
 	size_t journeys_count;
 	struct deferred *deferred;
@@ -58,10 +58,17 @@ static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_de
 			ref_tlb_post(a->tlbs[c], &j->inval, j->last_ps[socket]);
 }
 
-int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fabric *fabric,
-		  unsigned cpus, const struct dvmi_asids *asids, struct dvmi_tlbs **tlbs,
-		  struct dvm_error *err)
+int dvmi_tlbs_vm(struct dvmi_tlbs *a, uint8_t vmid, const struct dvmi_asids *asids)
 {
+	a->asids[vmid] = asids;
+	return 0;
+}
+
+int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
+		  struct dvmi_fabric *fabric, unsigned cpus, const struct dvmi_asids *asids,
+		  struct dvmi_tlbs **tlbs, struct dvm_error *err)
+{
+	unsigned page_shift = cfg->page_bytes == 4096 ? 12 : cfg->page_bytes == 16384 ? 14 : 16;
 	struct dvmi_tlb_geometry g = {
 		.granule_bits = (int)page_shift, .va_bits = 48,
 		.l1i_entries = (int)hw->tlb_l1i_entries, .l1i_ways = (int)hw->tlb_l1i_ways,
@@ -75,7 +82,7 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, unsigned page_shift, struct dvmi_fab
 
 	(void)err;
 	a->topology = dvmi_fabric_topology(fabric);
-	a->asids = asids;
+	a->asids[0] = asids;
 	a->cpus = cpus;
 	a->page_shift = page_shift;
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
@@ -103,14 +110,14 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 	free(a);
 }
 
-static uint16_t asid_of(const struct dvmi_tlbs *a, uint32_t mm)
+static uint16_t asid_of(const struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm)
 {
-	return dvmi_asid_number(a->asids, dvmi_asid_id(a->asids, mm));
+	return dvmi_asid_number(a->asids[vmid], dvmi_asid_id(a->asids[vmid], mm));
 }
 
-void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint32_t mm)
+void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm)
 {
-	a->owners[asid_of(a, mm)] = mm;
+	a->owners[vmid][asid_of(a, vmid, mm)] = mm;
 }
 
 /* ---- accesses ---- */
@@ -127,7 +134,7 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 
 		/* What it walks for is as old as this moment. */
 		ref_pt_change(a->lower, now);
-		ref_tlb_access(a->tlbs[span->cpu], span->asid, 0, a->lower, a->upper,
+		ref_tlb_access(a->tlbs[span->cpu], span->asid, span->vmid, a->lower, a->upper,
 			       span->accesses[span->done], now, &r);
 		span->starts_ps += now;
 		span->stale = r.flags & DVMI_TLB_STALE;
@@ -157,13 +164,14 @@ int dvmi_tlbs_complete(struct dvmi_tlbs *a, const struct dvmi_change *change, ui
 	const struct dvmi_request *r = &change->request;
 	struct dvmi_inval range = {
 		.kind = r->kind == DVMI_REQUEST_ASID ? DVMI_INVAL_ASID : DVMI_INVAL_VA,
-		.asid = asid_of(a, change->mm), .va = r->start,
+		.vmid = change->vmid,
+		.asid = asid_of(a, change->vmid, change->mm), .va = r->start,
 		.pages = (r->end - r->start) >> a->page_shift,
 		.leaf_only = (r->flags & DVMI_REQUEST_LEAF) != 0, .ttl = DVMI_TTL_NONE,
 	};
 
 	(void)err;
-	if (a->owners[range.asid] != change->mm)
+	if (a->owners[change->vmid][range.asid] != change->mm)
 		return 0;
 	/* Filled before the change: earlier, or by a CPU that comes first at that instant. */
 	for (unsigned c = 0; c < a->cpus; c++)
@@ -191,9 +199,10 @@ int dvmi_tlbs_batch(struct dvmi_tlbs *a, uint32_t owner, uint64_t now_ps, struct
 
 /* ---- TLBIs ---- */
 
-static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op)
+static struct dvmi_inval inval_of(uint8_t vmid, uint32_t mm, uint16_t asid,
+				  const struct dvmi_tlbi_op *op)
 {
-	struct dvmi_inval v = { .asid = asid, .va = op->start, .pages = op->pages,
+	struct dvmi_inval v = { .vmid = vmid, .asid = asid, .va = op->start, .pages = op->pages,
 				.leaf_only = op->leaf, .ttl = DVMI_TTL_NONE };
 
 	if (op->level != DVMI_LEVEL_UNKNOWN)
@@ -207,10 +216,10 @@ static struct dvmi_inval inval_of(uint32_t mm, uint16_t asid, const struct dvmi_
 	return v;
 }
 
-int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asid,
+int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint8_t vmid, uint32_t mm, uint16_t asid,
 		    const struct dvmi_tlbi_op *op, uint64_t at_ps, uint64_t now_ps)
 {
-	struct dvmi_inval v = inval_of(mm, asid, op);
+	struct dvmi_inval v = inval_of(vmid, mm, asid, op);
 
 	(void)now_ps;
 	if (cpu < a->cpus && !op->user_twin)
@@ -218,14 +227,14 @@ int dvmi_tlbs_local(struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, uint16_t asi
 	return 0;
 }
 
-int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint32_t mm, uint16_t asid, const struct dvmi_tlbi_op *op,
-		  uint64_t *tag)
+int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm, uint16_t asid,
+		  const struct dvmi_tlbi_op *op, uint64_t *tag)
 {
 	*tag = 0;
 	if (op->user_twin)
 		return 0;
 	a->journeys = realloc(a->journeys, (a->journeys_count + 1) * sizeof(*a->journeys));
-	a->journeys[a->journeys_count++] = (struct journey){ .inval = inval_of(mm, asid, op) };
+	a->journeys[a->journeys_count++] = (struct journey){ .inval = inval_of(vmid, mm, asid, op) };
 	*tag = a->journeys_count;
 	return 0;
 }
