@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* dvmsim workload list|show */
+/* dvmsim workload list|show|cat */
 #include "cli.h"
 
+#include <dvmsim/trace.h>
 #include <dvmsim/workload.h>
 
 #include <inttypes.h>
@@ -55,6 +56,35 @@ static const struct cli_option no_options[] = {
 	{ 0 },
 };
 
+static const struct cli_option cat_options[] = {
+	{ "seed", 0, "N", "The seed (default 1).", false },
+	{ "output", 'o', "FILE", "Write to FILE instead of standard output.", false },
+	{ 0 },
+};
+
+static int run_cat(const struct cli_args *args)
+{
+	unsigned long long seed = 1;
+	struct dvm_error err = { 0 };
+	struct dvm_trace *trace = NULL;
+	char *text;
+	size_t size;
+	int status;
+
+	if (cli_value(args, "seed") && !cli_number(args, "seed", 1, 1ull << 53, &seed))
+		return CLI_USAGE;
+	if (dvm_workload_generate(args->operands[0], seed, &trace, &err))
+		return cli_fail(&err);
+	if (dvm_trace_print_text(trace, &text, &size, &err)) {
+		status = cli_fail(&err);
+	} else {
+		status = cli_write(cli_value(args, "output"), text, size);
+		dvm_trace_text_free(text);
+	}
+	dvm_trace_free(trace);
+	return status;
+}
+
 const struct cli_command cmd_workload_list = {
 	.name = "workload list",
 	.operands = "",
@@ -77,4 +107,17 @@ const struct cli_command cmd_workload_show = {
 	.min_operands = 1,
 	.max_operands = 1,
 	.run = run_show,
+};
+
+const struct cli_command cmd_workload_cat = {
+	.name = "workload cat",
+	.operands = "WORKLOAD[:NAME=VALUE,...]",
+	.summary = "Print the records of a generated workload as text",
+	.details = "What 'dvmsim run --workload' replays: the text form of a trace. It can be edited, and "
+		   "turned into a trace with 'dvmsim trace import --from text'.",
+	.examples = "  dvmsim workload cat mmap:loops=2,pages=1",
+	.options = cat_options,
+	.min_operands = 1,
+	.max_operands = 1,
+	.run = run_cat,
 };

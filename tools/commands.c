@@ -19,6 +19,7 @@ extern const struct cli_command cmd_trace_cat;
 extern const struct cli_command cmd_trace_import;
 extern const struct cli_command cmd_trace_info;
 extern const struct cli_command cmd_trace_validate;
+extern const struct cli_command cmd_workload_cat;
 extern const struct cli_command cmd_workload_list;
 extern const struct cli_command cmd_workload_show;
 
@@ -41,6 +42,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_trace_import,
 	&cmd_workload_list,
 	&cmd_workload_show,
+	&cmd_workload_cat,
 	&cmd_calibrate,
 	&cmd_check,
 	&cmd_litmus,
