@@ -23,17 +23,17 @@ static void lay_out(struct dvmi_words *w)
 }
 
 int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
-		    const struct dvmi_topology *topology, uint32_t mms, uint32_t tasks)
+		    const struct dvmi_topology *topology, const struct dvmi_words_size *size)
 {
 	memset(w, 0, sizeof(*w));
 	w->program = program;
 	w->topology = topology;
-	w->cpus = topology->cpus;
-	w->mask_words = (unsigned)dvmi_bitmap_words(topology->cpus);
-	w->counts[DVMI_BASE_GLOBAL] = 1;
-	w->counts[DVMI_BASE_MM] = mms;
-	w->counts[DVMI_BASE_CPU] = topology->cpus;
-	w->counts[DVMI_BASE_TASK] = tasks;
+	w->cpus = size->cpus;
+	w->mask_words = (unsigned)dvmi_bitmap_words(size->cpus);
+	w->counts[DVMI_BASE_GLOBAL] = size->kernels;
+	w->counts[DVMI_BASE_MM] = size->mms;
+	w->counts[DVMI_BASE_CPU] = size->kernels * size->cpus;
+	w->counts[DVMI_BASE_TASK] = size->tasks;
 	lay_out(w);
 	for (unsigned b = 0; b <= DVMI_BASE_TASK; b++) {
 		if (!w->counts[b])
@@ -47,9 +47,10 @@ int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
 		for (uint32_t i = 0; i < w->counts[b]; i++)
 			dvmi_line_init(&w->lines[b][i]);
 	}
-	dvmi_words_reset(w, DVMI_BASE_GLOBAL, 0, 0);
-	for (unsigned c = 0; c < w->cpus; c++)
-		dvmi_words_reset(w, DVMI_BASE_CPU, c, c);
+	for (uint32_t k = 0; k < size->kernels; k++)
+		dvmi_words_reset(w, DVMI_BASE_GLOBAL, k, k * size->cpus % topology->cpus);
+	for (uint32_t c = 0; c < w->counts[DVMI_BASE_CPU]; c++)
+		dvmi_words_reset(w, DVMI_BASE_CPU, c, c % topology->cpus);
 	return 0;
 }
 

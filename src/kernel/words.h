@@ -6,7 +6,7 @@
 #include "program/program.h"
 
 /*
- * The words a strategy keeps: one block per mm, CPU and task and one global block, each on a cache
+ * The words a strategy keeps: one block per mm, CPU and task and one global block per kernel, each on a cache
  * line of its own, as mm_context_t, per-CPU variables and task_struct are. The words of one block
  * share that line (and so does mm.context.id, which every mm switch reads).
  */
@@ -21,9 +21,17 @@ struct dvmi_words {
 	const struct dvmi_topology *topology;
 };
 
-/* @program is borrowed. Returns 0 or -DVM_ENOMEM. */
+/* How many kernels keep words, of how many CPUs each; the mms and tasks of all. */
+struct dvmi_words_size {
+	uint32_t kernels, cpus, mms, tasks;
+};
+
+/*
+ * @program is borrowed. Returns 0 or -DVM_ENOMEM. The CPU blocks of kernel k are those from
+ * k * cpus on; CPUs in masks are each kernel's own.
+ */
 int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
-		    const struct dvmi_topology *topology, uint32_t mms, uint32_t tasks);
+		    const struct dvmi_topology *topology, const struct dvmi_words_size *size);
 void dvmi_words_fini(struct dvmi_words *w);
 
 /* Initial values of block @index (a new mm, a new task); its line belongs to @cpu. */

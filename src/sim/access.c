@@ -61,7 +61,7 @@ uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint6
 /* CPUs tick at the same instants (dvmi_sched_next_tick_ps()). */
 static uint64_t tick_after(const struct dvm_sim *s, uint64_t now)
 {
-	uint64_t tick = s->sched.rules.tick_ns * 1000;
+	uint64_t tick = s->guests->sched.rules.tick_ns * 1000;
 
 	return (now + tick - 1) / tick * tick;
 }
@@ -84,7 +84,7 @@ int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 {
 	struct dvmi_tlbs_span span = {
 		.accesses = s->accesses + r->va + c->accesses_done,
-		.count = r->amount - c->accesses_done, .cpu = c->id, .asid = c->asid,
+		.count = r->amount - c->accesses_done, .cpu = c->pcpu, .asid = c->asid,
 		.vmid = dvmi_cpu_vmid(c),
 		.now_ps = now, .limit_ps = limit(s, c, now),
 	};
@@ -93,7 +93,7 @@ int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 		dvmi_tlbs_run(s->tlbs, &span);
 	/* It fails in its turn: another CPU may fail before. */
 	if (c->stale || (span.stale && span.done_ps == now))
-		return dvmi_tlbs_stale(s->tlbs, c->id, r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm,
+		return dvmi_tlbs_stale(s->tlbs, c->pcpu, r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm,
 				       s->err);
 	c->stale = span.stale;
 	c->starts_ps += span.starts_ps;

@@ -18,11 +18,11 @@ enum { ASID_FAST, ASID_ARRIVE, ASID_GRANTED, ASID_READ, ASID_FIND, ASID_ROLLED, 
 static int touch(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi_line *line,
 		 enum dvmi_access access, uint64_t now, uint64_t *done)
 {
-	int ret = dvmi_line_access(line, dvmi_fabric_topology(s->fabric), s->hw, c->id, access, now,
+	int ret = dvmi_line_access(line, dvmi_fabric_topology(s->fabric), s->hw, c->pcpu, access, now,
 				   done);
 
 	if (!ret && access == DVMI_STORE)
-		dvmi_core_store_until(&s->core, c->id, *done);
+		dvmi_core_store_until(&s->core, c->pcpu, *done);
 	return ret;
 }
 
@@ -34,13 +34,13 @@ static struct dvmi_line *mm_line(struct dvm_sim *s, const struct dvmi_cpu *c)
 
 /* ---- setting up ---- */
 
-int dvmi_sim_asids_init(struct dvm_sim *s, struct dvm_error *err)
+static int guest_init(struct dvm_sim *s, struct dvmi_guest *g, struct dvm_error *err)
 {
 	struct dvmi_asid_rules rules = { .bits = (unsigned)s->hw->feature_asid_bits,
-					 .cpus = s->cpus_count, .kpti = s->rules.kpti,
+					 .cpus = g->cpus_count, .kpti = s->rules.kpti,
 					 .kpti_at_boot = true };
 	const struct dvmi_topology *topology = dvmi_fabric_topology(s->fabric);
-	int ret = dvmi_asids_init(&s->asids, &rules, s->mms_count);
+	int ret = dvmi_asids_init(&g->asids, &rules, s->mms_count);
 
 	if (ret == -DVM_ELIMIT)
 		return dvmi_error(err, DVM_ELIMIT, "simulation",
@@ -48,36 +48,52 @@ int dvmi_sim_asids_init(struct dvm_sim *s, struct dvm_error *err)
 				  " KPTI and at boot; set feature.asid_bits to 16", rules.cpus,
 				  rules.bits);
 	if (!ret)
-		ret = dvmi_asid_check_new(s->cpus_count, s->mms_count, &s->asid_check);
+		ret = dvmi_asid_check_new(g->cpus_count, s->mms_count, &g->asid_check);
 	if (!ret) {
-		s->asid_active = dvmi_calloc(s->cpus_count, sizeof(*s->asid_active));
-		ret = s->asid_active ? 0 : -DVM_ENOMEM;
+		g->asid_active = dvmi_calloc(g->cpus_count, sizeof(*g->asid_active));
+		ret = g->asid_active ? 0 : -DVM_ENOMEM;
 	}
 	if (ret)
 		return dvmi_error_nomem(err);
-	for (unsigned c = 0; c < s->cpus_count; c++)
-		dvmi_line_init_owned(&s->asid_active[c], topology, c);
-	dvmi_line_init(&s->asid_lock.line);
-	s->asid_lock.first = s->asid_lock.last = DVMI_NONE32;
+	for (unsigned c = 0; c < g->cpus_count; c++)
+		dvmi_line_init_owned(&g->asid_active[c], topology,
+				     (g->first_cpu + c) % s->cpus_count);
+	dvmi_line_init(&g->asid_lock.line);
+	g->asid_lock.first = g->asid_lock.last = DVMI_NONE32;
 	return 0;
+}
+
+int dvmi_sim_asids_init(struct dvm_sim *s, struct dvm_error *err)
+{
+	int ret = 0;
+
+	for (unsigned n = 0; n < s->guests_count && !ret; n++)
+		ret = guest_init(s, &s->guests[n], err);
+	return ret;
+}
+
+static void guest_fini(struct dvm_sim *s, struct dvmi_guest *g)
+{
+	for (unsigned c = 0; g->asid_active && c < g->cpus_count; c++)
+		dvmi_line_fini(&g->asid_active[c], dvmi_fabric_topology(s->fabric));
+	if (g->asid_active)
+		dvmi_line_fini(&g->asid_lock.line, dvmi_fabric_topology(s->fabric));
+	dvmi_free(g->asid_active);
+	dvmi_asid_check_free(g->asid_check);
+	dvmi_asids_fini(&g->asids);
 }
 
 void dvmi_sim_asids_fini(struct dvm_sim *s)
 {
-	for (unsigned c = 0; s->asid_active && c < s->cpus_count; c++)
-		dvmi_line_fini(&s->asid_active[c], dvmi_fabric_topology(s->fabric));
-	if (s->asid_active)
-		dvmi_line_fini(&s->asid_lock.line, dvmi_fabric_topology(s->fabric));
-	dvmi_free(s->asid_active);
-	dvmi_asid_check_free(s->asid_check);
-	dvmi_asids_fini(&s->asids);
+	for (unsigned n = 0; s->guests && n < s->guests_count; n++)
+		guest_fini(s, &s->guests[n]);
 }
 
 /* ---- the lock ---- */
 
 static int arrive(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t *next)
 {
-	struct dvmi_asid_lock *l = &s->asid_lock;
+	struct dvmi_asid_lock *l = &c->guest->asid_lock;
 
 	if (!l->held) {
 		l->held = true;
@@ -98,7 +114,7 @@ static int arrive(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t *next)
 
 static int unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
-	struct dvmi_asid_lock *l = &s->asid_lock;
+	struct dvmi_asid_lock *l = &c->guest->asid_lock;
 	uint64_t stored, granted;
 	int ret = touch(s, c, &l->line, DVMI_STORE, now, &stored);
 
@@ -131,11 +147,11 @@ static int rollover(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 	int ret = 0;
 
 	s->stats.asid_rollovers++;
-	dvmi_asid_rollover(&s->asids);
-	dvmi_asid_check_rollover(s->asid_check);
+	dvmi_asid_rollover(&c->guest->asids);
+	dvmi_asid_check_rollover(c->guest->asid_check);
 	*next = now;
-	for (unsigned n = 0; n < s->cpus_count && !ret; n++)
-		ret = touch(s, c, &s->asid_active[n], DVMI_ATOMIC, *next, next);
+	for (unsigned n = 0; n < c->guest->cpus_count && !ret; n++)
+		ret = touch(s, c, &c->guest->asid_active[n], DVMI_ATOMIC, *next, next);
 	c->asid_stage = ASID_ROLLED;
 	dvmi_switch_hook(s, c, s->program, DVMI_HOOK_ROLLOVER, 0, *next);
 	return ret;
@@ -143,12 +159,12 @@ static int rollover(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 
 static int find(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
-	c->asid_id = dvmi_asid_id(&s->asids, c->in_mm);
-	if (dvmi_asid_current(&s->asids, c->asid_id)) {
+	c->asid_id = dvmi_asid_id(&c->guest->asids, c->in_mm);
+	if (dvmi_asid_current(&c->guest->asids, c->asid_id)) {
 		c->asid_stage = ASID_PENDING;
 		return 0;
 	}
-	if (!dvmi_asid_find(&s->asids, c->in_mm, &c->asid_id, &c->asid_path))
+	if (!dvmi_asid_find(&c->guest->asids, c->in_mm, &c->asid_id, &c->asid_path))
 		return rollover(s, c, now, next);
 	alloc_hook(s, c, now);
 	return 0;
@@ -158,7 +174,7 @@ static int write_id(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	uint64_t done;
 
-	dvmi_asid_write(&s->asids, c->in_mm, c->asid_id);
+	dvmi_asid_write(&c->guest->asids, c->in_mm, c->asid_id);
 	if (s->tlbs)
 		dvmi_tlbs_assign(s->tlbs, dvmi_cpu_vmid(c), c->in_mm);
 	c->asid_stage = ASID_PENDING;
@@ -168,7 +184,7 @@ static int write_id(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 static void pending(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	c->asid_stage = ASID_UNLOCK;
-	if (!dvmi_asid_take_flush(&s->asids, c->id))
+	if (!dvmi_asid_take_flush(&c->guest->asids, c->vcpu))
 		return;
 	c->asid_stage = ASID_FLUSHED;
 	dvmi_switch_hook(s, c, s->kernel_flush_all, DVMI_HOOK_SWITCH_IN, 0, now);
@@ -179,8 +195,8 @@ static void flushed(struct dvm_sim *s, struct dvmi_cpu *c)
 	s->stats.asid_flushes++;
 	c->tlb_flushed = true;
 	c->asid_stage = ASID_UNLOCK;
-	dvmi_asid_check_flush(s->asid_check, c->id);
-	dvmi_oracle_flush_cpu(s->oracle, c->id);
+	dvmi_asid_check_flush(c->guest->asid_check, c->vcpu);
+	dvmi_oracle_flush_cpu(s->oracle, c->pcpu);
 }
 
 static int slow(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
@@ -201,7 +217,7 @@ static int slow(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *n
 	case ASID_FIND:
 		return find(s, c, now, next);
 	case ASID_ROLLED:
-		dvmi_asid_find_after(&s->asids, &c->asid_id, &c->asid_path);
+		dvmi_asid_find_after(&c->guest->asids, &c->asid_id, &c->asid_path);
 		alloc_hook(s, c, now);
 		return 0;
 	case ASID_WRITE:
@@ -214,8 +230,8 @@ static int slow(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *n
 		return 0;
 	default:
 		c->asid_stage = ASID_FAST;
-		dvmi_asid_activate(&s->asids, c->id, c->asid_id);
-		ret = touch(s, c, &s->asid_active[c->id], DVMI_STORE, now, &done);
+		dvmi_asid_activate(&c->guest->asids, c->vcpu, c->asid_id);
+		ret = touch(s, c, &c->guest->asid_active[c->vcpu], DVMI_STORE, now, &done);
 		if (!ret)
 			ret = unlock(s, c, now, next);
 		return ret ? ret : 1;
@@ -230,20 +246,20 @@ int dvmi_switch_asid(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 	/* Only switch_mm() between two address spaces gets here in the kernel. */
 	if (!c->in_mm || c->in_mm == c->active_mm)
 		return 1;
-	dvmi_asid_check_leave(s->asid_check, c->id);
-	if (dvmi_asid_fast(&s->asids, c->id, c->in_mm))
+	dvmi_asid_check_leave(c->guest->asid_check, c->vcpu);
+	if (dvmi_asid_fast(&c->guest->asids, c->vcpu, c->in_mm))
 		return 1;
 	s->stats.asid_slow_paths++;
 	c->asid_stage = ASID_ARRIVE;
-	return touch(s, c, &s->asid_lock.line, DVMI_ATOMIC, now, next);
+	return touch(s, c, &c->guest->asid_lock.line, DVMI_ATOMIC, now, next);
 }
 
 int dvmi_switch_ttbr(struct dvm_sim *s, struct dvmi_cpu *c)
 {
 	int rule;
 
-	c->asid = dvmi_asid_number(&s->asids, dvmi_asid_id(&s->asids, c->in_mm));
-	rule = dvmi_asid_check_install(s->asid_check, c->id, c->in_mm, c->asid);
+	c->asid = dvmi_asid_number(&c->guest->asids, dvmi_asid_id(&c->guest->asids, c->in_mm));
+	rule = dvmi_asid_check_install(c->guest->asid_check, c->vcpu, c->in_mm, c->asid);
 	if (rule > 0)
 		return dvmi_error(s->err, DVM_EUNSAFE, "ASIDs",
 				  "CPU %u installs address space %u with ASID %u: %s; this is a"

@@ -20,7 +20,7 @@ void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_
 	else
 		s->stats.idle_ps += now - c->idle_since_ps;
 	c->idle = idle;
-	dvmi_fabric_set_idle(s->fabric, c->id, idle);
+	dvmi_fabric_set_idle(s->fabric, c->pcpu, idle);
 }
 
 /* ---- losses ---- */
@@ -60,7 +60,7 @@ static uint64_t lost_so_far(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_
 {
 	if (c->interrupts_count)
 		enter_handlers(c, now);
-	return dvmi_fabric_lost_ps(s->fabric, c->id) + c->handler_lost_ps;
+	return dvmi_fabric_lost_ps(s->fabric, c->pcpu) + c->handler_lost_ps;
 }
 
 /*
@@ -87,7 +87,7 @@ static int go_on(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *
 
 static int hook(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
-	if (s->simulated && dvmi_hook_may_leave(s, c))
+	if (s->simulated && dvmi_hook_may_leave(c))
 		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);
 	return dvmi_hook_act(s, c, now, next);
 }

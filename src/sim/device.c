@@ -42,8 +42,8 @@ int dvmi_device_bind(struct dvm_sim *s, uint32_t mm, bool bind)
 	s->bound[mm] = bind;
 	dvmi_oracle_device(s->oracle, mm, bind, s->cfg->smmu == DVMI_SMMU_BTM);
 	if (pins && !bind)
-		dvmi_asid_unpin(&s->asids, mm);
-	else if (pins && !dvmi_asid_pin(&s->asids, mm))
+		dvmi_asid_unpin(&dvmi_guest_of_mm(s, mm)->asids, mm);
+	else if (pins && !dvmi_asid_pin(&dvmi_guest_of_mm(s, mm)->asids, mm))
 		return dvmi_error(s->err, DVM_ELIMIT, "simulation",
 				  "no more ASIDs can be pinned (SVA)");
 	return 0;

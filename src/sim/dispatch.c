@@ -36,15 +36,17 @@ static void park(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *
 int dvmi_dispatch_switch(struct dvm_sim *s, struct dvmi_cpu *c, unsigned how, uint64_t now,
 			 uint64_t *next)
 {
-	struct dvmi_sched_pick p = dvmi_sched_pick(&s->sched, c->id, (enum dvmi_sched_how)how, now);
-	const struct dvmi_task *in = &s->tasks[p.task];
+	struct dvmi_sched_pick p = dvmi_sched_pick(&c->guest->sched, c->vcpu,
+						   (enum dvmi_sched_how)how, now);
+	uint32_t task = dvmi_sched_task_of(s, c->guest, p.task);
+	const struct dvmi_task *in = &s->tasks[task];
 	int ret = 0;
 
 	c->must_switch = false;
 	*next = now + p.scanned * s->hw->kernel_scan_cpu_ps +
 		(p.narrowed ? s->hw->kernel_migrate_slow_ps : 0);
-	if (p.task == c->task) {
-		if (!p.task)
+	if (task == c->task) {
+		if (!task)
 			park(s, c, now, next);
 		return 0;
 	}
@@ -53,7 +55,7 @@ int dvmi_dispatch_switch(struct dvm_sim *s, struct dvmi_cpu *c, unsigned how, ui
 	dvmi_cpu_set_idle(s, c, false, now);
 	c->in_waker = in->waker;
 	c->in_waker_cpu = in->waker_cpu;
-	dvmi_switch_begin(s, c, p.task, p.task ? in->mm : 0, false);
+	dvmi_switch_begin(s, c, task, task ? in->mm : 0, false);
 	return ret;
 }
 
@@ -75,8 +77,9 @@ static int come(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 int dvmi_dispatch_switched(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t prev, uint64_t now)
 {
-	struct dvmi_sched_note note = dvmi_sched_switched(&s->sched, c->id, prev, now);
-	int ret = dvmi_dispatch_note(s, &note, now);
+	struct dvmi_sched_note note = dvmi_sched_switched(&c->guest->sched, c->vcpu,
+							  dvmi_sched_id(s, prev), now);
+	int ret = dvmi_dispatch_note(s, c->guest, &note, now);
 
 	if (!ret && c->task)
 		ret = come(s, c, now);
@@ -85,12 +88,12 @@ int dvmi_dispatch_switched(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t prev,
 
 /* ---- steps ---- */
 
-static bool exec_moves(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t, uint64_t now)
+static bool exec_moves(struct dvmi_cpu *c, struct dvmi_task *t, uint64_t now)
 {
 	if (t->placed)
 		return false;
 	t->placed = true;
-	return dvmi_sched_place_exec(&s->sched, c->id, now).cpu != c->id;
+	return dvmi_sched_place_exec(&c->guest->sched, c->vcpu, now).cpu != c->vcpu;
 }
 
 /* Records that only a schedule of tasks knows. */
@@ -134,7 +137,7 @@ static int record(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_task *t,
 			.kind = DVM_SIM_RECORD, .time_ps = now, .mm = c->mm, .task = c->task,
 			.cpu = c->id, .record = (uint32_t)(r - s->records) });
 	if (r->kind == DVM_TRACE_OP_BEGIN && r->op == DVM_TRACE_OP_EXEC &&
-	    exec_moves(s, c, t, now))
+	    exec_moves(c, t, now))
 		return dvmi_dispatch_switch(s, c, DVMI_SCHED_PREEMPTED, now, next);
 	if (r->kind == DVM_TRACE_WAKE) {
 		ret = dvmi_task_wakes(s, c, r, now, next);
@@ -205,13 +208,13 @@ static bool due(const struct dvm_sim *s, const struct dvmi_cpu *c)
 {
 	enum dvmi_sched_point point = DVMI_SCHED_AT_USER;
 
-	if (s->sched.rqs[c->id].need == DVMI_SCHED_NEED_NONE ||
+	if (c->guest->sched.rqs[c->vcpu].need == DVMI_SCHED_NEED_NONE ||
 	    (c->accesses_left && !c->interrupted))
 		return false;
 	if (s->tasks[c->task].ops)
 		point = s->cfg->preempt <= DVMI_PREEMPT_VOLUNTARY ? DVMI_SCHED_AT_COND :
 								    DVMI_SCHED_AT_KERNEL;
-	return dvmi_sched_may_switch(&s->sched, c->id, point);
+	return dvmi_sched_may_switch(&c->guest->sched, c->vcpu, point);
 }
 
 int dvmi_dispatch_next(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
@@ -271,7 +274,10 @@ int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err)
 	if (ret)
 		return ret;
 	dvmi_sched_rules_get(&rules, s->hw, s->cfg, s->cpus_count);
-	ret = dvmi_sched_init(&s->sched, &rules, s->tasks_count - 1);
+	for (unsigned n = 0; n < s->guests_count && !ret; n++)
+		ret = dvmi_sched_init(&s->guests[n].sched, &rules,
+				      (s->copies + s->guests_count - 1 - n) / s->guests_count *
+				      s->ids.tasks);
 	if (ret)
 		return ret == -DVM_ENOMEM ? dvmi_error_nomem(err) :
 			dvmi_error(err, -ret, "simulation", "the part's scheduling domains do not nest");
@@ -295,6 +301,7 @@ int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err)
 void dvmi_sim_schedule_fini(struct dvm_sim *s)
 {
 	dvmi_saved_hooks_fini(s);
-	dvmi_sched_fini(&s->sched);
+	for (unsigned n = 0; s->guests && n < s->guests_count; n++)
+		dvmi_sched_fini(&s->guests[n].sched);
 	dvmi_scripts_fini(&s->scripts);
 }

@@ -38,8 +38,8 @@ int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 	if (*stage == DSB_BEGIN) {
 		h->dsb_ps = now;
 		h->dsb_waits_tlbi = type == DVMI_DSB_ALL && domain != DVMI_DSB_NSH &&
-				    dvmi_fabric_pending(s->fabric, c->id);
-		ret = dvmi_core_dsb(&s->core, c->id, now, type, domain, next);
+				    dvmi_fabric_pending(s->fabric, c->pcpu);
+		ret = dvmi_core_dsb(&s->core, c->pcpu, now, type, domain, next);
 		if (ret < 0)
 			return ret;
 		*stage = ret == DVMI_FABRIC_BLOCKED ? DSB_SYNCING : DSB_ENDS;
@@ -49,7 +49,7 @@ int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 			return 0;
 	}
 	if (*stage == DSB_SYNCING) {
-		*next = dvmi_core_dsb_end(&s->core, c->id, now);
+		*next = dvmi_core_dsb_end(&s->core, c->pcpu, now);
 		*stage = DSB_ENDS;
 		if (*next != now)
 			return 0;
@@ -58,7 +58,7 @@ int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 	if (h->dsb_waits_tlbi)
 		dvmi_latency_add(&s->dsb_latency, now - h->dsb_ps);
 	if (type == DVMI_DSB_ALL)
-		dvmi_oracle_dsb(s->oracle, c->id, domain != DVMI_DSB_NSH);
+		dvmi_oracle_dsb(s->oracle, c->pcpu, domain != DVMI_DSB_NSH);
 	return 0;
 }
 

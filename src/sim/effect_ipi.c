@@ -22,10 +22,10 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 		} else if (i->op == DVMI_TLBI && i->scope == DVMI_TLBI_LOCAL) {
 			ret = dvmi_effect_tlbi(s, self, i, t, &next);
 		} else if (i->op == DVMI_DSB && i->domain == DVMI_DOMAIN_NSH) {
-			ret = dvmi_core_dsb(&s->core, self->id, t, dvmi_insn_dsb_type(i),
+			ret = dvmi_core_dsb(&s->core, self->pcpu, t, dvmi_insn_dsb_type(i),
 					    DVMI_DSB_NSH, &next);
 			if (i->type == DVMI_BARRIER_ALL) {
-				dvmi_oracle_dsb(s->oracle, self->id, false);
+				dvmi_oracle_dsb(s->oracle, self->pcpu, false);
 				h->completed = h->local;
 			}
 			dvmi_frame_result(&h->frame, 0, &h->env);
@@ -48,7 +48,8 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target, uint64_t arrive,
 		       uint64_t arg, bool *flushed, uint64_t *end)
 {
-	struct dvmi_cpu self = { .id = target, .hook = from->hook };
+	struct dvmi_cpu self = { .id = target, .vcpu = target, .pcpu = target,
+				 .guest = from->guest, .hook = from->hook };
 	struct dvmi_hook_run *h = &self.hook;
 	int ret;
 
@@ -85,13 +86,13 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
 				     "IPIs are not modelled where TLBIs are repeated in the old"
 				     " form and every DSB sends a Sync (dvm.idle_sync)");
-	for (unsigned t = 0; t < s->cpus_count; t++) {
+	for (unsigned t = 0; t < c->guest->cpus_count; t++) {
 		struct dvmi_ipi_times times;
 		uint64_t arrive, end;
 		bool flushed;
 		int ret;
 
-		if (t == c->id || !dvmi_bitmap_test(mask, t))
+		if (t == c->vcpu || !dvmi_bitmap_test(mask, t))
 			continue;
 		times = dvmi_ipi_send(&s->ipi, now, &t, 1, &arrive);
 		now = times.sent_ps;

@@ -13,7 +13,7 @@ static struct dvmi_line *locate(struct dvm_sim *s, struct dvmi_cpu *c, const str
 	struct dvmi_hook_run *h = &c->hook;
 	enum dvmi_base base = i->base == DVMI_BASE_PREV || i->base == DVMI_BASE_NEXT ?
 			      DVMI_BASE_MM : (enum dvmi_base)i->base;
-	uint32_t index = 0;
+	uint32_t index = c->guest->vm;
 	unsigned cpu;
 
 	switch (i->base) {
@@ -32,19 +32,18 @@ static struct dvmi_line *locate(struct dvm_sim *s, struct dvmi_cpu *c, const str
 	case DVMI_BASE_CPU:
 		if (!dvmi_frame_cpu(&h->frame, i, &h->env, &cpu))
 			return NULL;
-		index = cpu;
+		index = c->guest->first_cpu + cpu;
 		break;
 	default:
 		break;
 	}
 	*cell = i->op == DVMI_ASID ? NULL : dvmi_words_cell(&s->words, i->word, index);
-	*asid = i->op == DVMI_ASID ? dvmi_asid_number(&s->asids, dvmi_asid_id(&s->asids, index)) :
-				     0;
+	*asid = i->op == DVMI_ASID ? dvmi_asid_number(&c->guest->asids,
+						      dvmi_asid_id(&c->guest->asids, index)) : 0;
 	return dvmi_words_line(&s->words, base, index);
 }
 
-static uint64_t access_mask(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
-			    uint64_t *cell)
+static uint64_t access_mask(struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t *cell)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	uint64_t bit, old = 0;
@@ -60,14 +59,14 @@ static uint64_t access_mask(struct dvm_sim *s, struct dvmi_cpu *c, const struct 
 	case DVMI_SETALL:
 	case DVMI_CLRALL:
 		memset(cell, 0, bytes);
-		for (unsigned n = 0; i->op == DVMI_SETALL && n < s->cpus_count; n++)
+		for (unsigned n = 0; i->op == DVMI_SETALL && n < c->guest->cpus_count; n++)
 			dvmi_bitmap_set(cell, n);
 		return 0;
 	default:
 		break;
 	}
 	bit = dvmi_frame_value(&h->frame, &i->src[0], &h->env);
-	if (bit < s->cpus_count) {
+	if (bit < c->guest->cpus_count) {
 		old = dvmi_bitmap_test(cell, bit);
 		if (i->op == DVMI_SETBIT || i->op == DVMI_TSETBIT)
 			dvmi_bitmap_set(cell, bit);
@@ -77,14 +76,13 @@ static uint64_t access_mask(struct dvm_sim *s, struct dvmi_cpu *c, const struct 
 	return old;
 }
 
-static uint64_t access_cell(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
-			    uint64_t *cell)
+static uint64_t access_cell(struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t *cell)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	uint64_t old, value;
 
 	if (i->op >= DVMI_LDMASK)
-		return access_mask(s, c, i, cell);
+		return access_mask(c, i, cell);
 	old = *cell;
 	if (i->op != DVMI_LD && dvmi_frame_store(&h->frame, i, old, &h->env, &value))
 		*cell = value;
@@ -131,18 +129,18 @@ int dvmi_effect_memory(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_
 	if (!line)
 		return dvmi_error_at(s->err, DVM_EFORMAT, c->hook.program->name, i->line, i->column,
 				     "names a CPU that does not exist");
-	ret = dvmi_line_access(line, dvmi_fabric_topology(s->fabric), s->hw, c->id, kind, now,
+	ret = dvmi_line_access(line, dvmi_fabric_topology(s->fabric), s->hw, c->pcpu, kind, now,
 			       &done);
 	if (ret)
 		return ret;
 	done += (lines_of(s, i->op) - 1) * (done - now);
 	if (kind == DVMI_STORE) {
-		dvmi_core_store_until(&s->core, c->id, done);
+		dvmi_core_store_until(&s->core, c->pcpu, done);
 		done = now + s->hw->line_local_ps;
 	}
 	if (i->order == DVMI_FULL)
 		done += 2 * s->hw->barrier_dmb_ps;
-	value = cell ? access_cell(s, c, i, cell) : asid;
+	value = cell ? access_cell(c, i, cell) : asid;
 	dvmi_frame_result(&c->hook.frame, value, &c->hook.env);
 	*next = done;
 	return 0;

@@ -15,13 +15,13 @@ static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struc
 
 	/* What is removed beyond the request counts for other flushes of the address space. */
 	if (h->mm && whole && !op->user_twin && (!h->flush || !broadcast))
-		dvmi_oracle_whole(s->oracle, h->mm, c->id, broadcast);
+		dvmi_oracle_whole(s->oracle, h->mm, c->pcpu, broadcast);
 	if (!h->flush)
 		return;
 	if (broadcast)
-		dvmi_oracle_broadcast(s->oracle, h->flush, c->id);
+		dvmi_oracle_broadcast(s->oracle, h->flush, c->pcpu);
 	else
-		dvmi_oracle_local(s->oracle, h->flush, c->id);
+		dvmi_oracle_local(s->oracle, h->flush, c->pcpu);
 }
 
 static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
@@ -31,7 +31,7 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 
 	if (op->form == DVMI_FORM_VMALL) {
 		for (unsigned n = 0; n < s->cpus_used; n++)
-			if (broadcast || n == c->id)
+			if (broadcast || n == c->pcpu)
 				dvmi_workset_flush_cpu(s->workset, n);
 		return;
 	}
@@ -43,7 +43,7 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 	if (broadcast)
 		dvmi_workset_flush_all(s->workset, h->mm, pages);
 	else
-		dvmi_workset_flush_local(s->workset, c->id, h->mm, pages);
+		dvmi_workset_flush_local(s->workset, c->pcpu, h->mm, pages);
 }
 
 /*
@@ -81,7 +81,7 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 			ret = dvmi_tlbs_tag(s->tlbs, dvmi_cpu_vmid(c), h->mm,
 					    (uint16_t)h->frame.asid, &pages, &tag);
 		if (!ret)
-			ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, tag, next);
+			ret = dvmi_core_tlbi_broadcast(&s->core, c->pcpu, now, tag, next);
 		if (ret == DVMI_FABRIC_BLOCKED) {
 			dvmi_tlbs_untag(s->tlbs, tag);
 			*next = DVMI_NEVER;
@@ -91,9 +91,9 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		s->stats.tlbi_broadcast++;
 		h->broadcast = true;
 	} else {
-		*next = dvmi_core_tlbi_local(&s->core, c->id, now);
+		*next = dvmi_core_tlbi_local(&s->core, c->pcpu, now);
 		if (s->tlbs)
-			ret = dvmi_tlbs_local(s->tlbs, c->id, dvmi_cpu_vmid(c), h->mm,
+			ret = dvmi_tlbs_local(s->tlbs, c->pcpu, dvmi_cpu_vmid(c), h->mm,
 					      (uint16_t)h->frame.asid, &pages, now,
 					      s->stats.elapsed_ps);
 		if (ret == -DVM_ENOMEM)
@@ -194,7 +194,7 @@ int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 			h->stage = SYNC_SME;
 	}
 	if (h->stage == SYNC_REPEAT) {
-		ret = dvmi_core_tlbi_broadcast(&s->core, c->id, now, 0, next);
+		ret = dvmi_core_tlbi_broadcast(&s->core, c->pcpu, now, 0, next);
 		if (ret == DVMI_FABRIC_BLOCKED)
 			*next = DVMI_NEVER;
 		if (ret)

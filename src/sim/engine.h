@@ -75,7 +75,13 @@ struct dvmi_interrupt {
 };
 
 struct dvmi_cpu {
-	unsigned id, copy;
+	/*
+	 * Three numbers, equal where the kernel runs on the part itself: of all CPUs that kernels
+	 * see (place in s->cpus, and in the event queue); the one its own kernel knows; and that of the
+	 * physical CPU it is on, which the fabric, TLBs, cache lines and the oracle know.
+	 */
+	unsigned id, vcpu, pcpu, copy;
+	struct dvmi_guest *guest;
 	const uint32_t *stream;         /* record numbers of this CPU's own */
 	uint32_t next, count;
 	bool again;                     /* the record is not over: execute it once more */
@@ -234,6 +240,21 @@ struct dvmi_asid_lock {
 	uint32_t first, last;           /* CPUs that wait, through next_waiter; DVMI_NONE32: none */
 };
 
+/*
+ * One kernel and what it keeps: the one on the part itself, or that of a virtual machine. Its CPUs
+ * are s->cpus[first_cpu .. first_cpu + cpus_count - 1].
+ */
+struct dvmi_guest {
+	unsigned vm, first_cpu, cpus_count;
+	uint8_t vmid;                   /* of the exact TLBs; 0: no virtual machine */
+	struct dvmi_asids asids;
+	struct dvmi_asid_check *asid_check;
+	struct dvmi_asid_lock asid_lock;
+	struct dvmi_line *asid_active;  /* per CPU: the line of its active ASID */
+	struct dvmi_sched sched;        /* simulated schedule */
+	uint32_t lock_holders;          /* tasks switched out under a page-table lock (RT) */
+};
+
 struct dvmi_step_time {
 	uint64_t count, total_ps;
 };
@@ -262,10 +283,6 @@ struct dvm_sim {
 	struct dvmi_words words;
 	struct dvmi_oracle *oracle;
 	struct dvmi_workset *workset;
-	struct dvmi_asids asids;
-	struct dvmi_asid_check *asid_check;
-	struct dvmi_asid_lock asid_lock;
-	struct dvmi_line *asid_active;  /* per CPU: the line of its active ASID */
 	struct dvmi_tlbs *tlbs;       /* exact TLBs; NULL when the workload carries no accesses */
 
 	struct dvmi_mms mms;            /* address spaces, when the workload has such operations */
@@ -279,16 +296,16 @@ struct dvm_sim {
 
 	bool simulated;                 /* the schedule; all below is of it */
 	struct dvmi_scripts scripts;
-	struct dvmi_sched sched;
 	struct dvmi_saved_hooks saved;
 	struct dvmi_rng force_rng;
 	uint64_t *tick_masks;           /* mask registers of the tick hook */
-	uint32_t lock_holders;          /* tasks switched out under a page-table lock (RT) */
 	struct dvmi_latency wake_latency;
 	struct dvmi_queues queues;
 
 	unsigned cpus_count;            /* of the part */
 	unsigned copies;
+	struct dvmi_guest *guests;
+	unsigned guests_count;
 	struct dvmi_cpu *cpus;          /* those the workload uses: copies * env->ncpus */
 	unsigned cpus_used;
 	struct dvmi_task *tasks;
@@ -322,11 +339,10 @@ static inline uint32_t dvmi_mm_id(const struct dvm_sim *s, const struct dvmi_cpu
 	return mm ? c->copy * s->ids.mms + mm : 0;
 }
 
-/* The VMID that tags what @c runs: there is one kernel, so far. */
+/* The VMID that tags what @c runs. */
 static inline uint8_t dvmi_cpu_vmid(const struct dvmi_cpu *c)
 {
-	(void)c;
-	return 0;
+	return c->guest->vmid;
 }
 
 /* ---- cpu.c: one CPU acts ---- */
@@ -439,8 +455,9 @@ int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err);
 
 /* ---- interrupt.c: ticks and other interrupts of the simulated schedule ---- */
 int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev);
-/* Tell the CPU that @note names, at @now. */
-int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_sched_note *note, uint64_t now);
+/* Tell the CPU of @g that @note names, at @now. */
+int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_guest *g,
+		       const struct dvmi_sched_note *note, uint64_t now);
 /* Have the next tick of @c come, when there is one. */
 int dvmi_tick_arm(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 /* The task on @c may have been sent there; from now on it may go anywhere. */
@@ -486,6 +503,49 @@ static inline unsigned dvmi_copy_of(const struct dvm_sim *s, uint32_t task)
 	return (task - 1) / s->ids.tasks;
 }
 
+/* Copies are dealt to the kernels in turn. */
+static inline struct dvmi_guest *dvmi_guest_of_copy(const struct dvm_sim *s, unsigned copy)
+{
+	return &s->guests[copy % s->guests_count];
+}
+
+/* Where CPU @n of @copy is, in s->cpus. */
+static inline unsigned dvmi_copy_cpu(const struct dvm_sim *s, unsigned copy, unsigned n)
+{
+	return dvmi_guest_of_copy(s, copy)->first_cpu + copy / s->guests_count * s->env->ncpus + n;
+}
+
+static inline struct dvmi_guest *dvmi_guest_of_task(const struct dvm_sim *s, uint32_t task)
+{
+	return dvmi_guest_of_copy(s, dvmi_copy_of(s, task));
+}
+
+static inline struct dvmi_guest *dvmi_guest_of_mm(const struct dvm_sim *s, uint32_t mm)
+{
+	return dvmi_guest_of_copy(s, (mm - 1) / s->ids.mms);
+}
+
+/* A task's number in its kernel's scheduler: tasks of other kernels have none there. */
+static inline uint32_t dvmi_sched_id(const struct dvm_sim *s, uint32_t task)
+{
+	return task ? dvmi_copy_of(s, task) / s->guests_count * s->ids.tasks +
+		      (task - 1) % s->ids.tasks + 1 : 0;
+}
+
+/* And back. */
+static inline uint32_t dvmi_sched_task_of(const struct dvm_sim *s, const struct dvmi_guest *g,
+					  uint32_t id)
+{
+	unsigned copy = id ? (id - 1) / s->ids.tasks * s->guests_count + g->vm : 0;
+
+	return id ? copy * s->ids.tasks + (id - 1) % s->ids.tasks + 1 : 0;
+}
+
+static inline struct dvmi_sched_task *dvmi_sched_entry(const struct dvm_sim *s, uint32_t task)
+{
+	return &dvmi_guest_of_task(s, task)->sched.tasks[dvmi_sched_id(s, task)];
+}
+
 static inline const struct dvmi_script *dvmi_script_of(const struct dvm_sim *s, uint32_t task)
 {
 	return &s->scripts.tasks[(task - 1) % s->ids.tasks + 1];
@@ -494,13 +554,13 @@ static inline const struct dvmi_script *dvmi_script_of(const struct dvm_sim *s, 
 /* Why @task is where it is: enum dvm_sim_reason. */
 static inline enum dvm_sim_reason dvmi_sim_reason(const struct dvm_sim *s, uint32_t task)
 {
-	return s->simulated ? (enum dvm_sim_reason)(dvmi_sched_reason(&s->sched, task) + 1) :
+	return s->simulated ? (enum dvm_sim_reason)(dvmi_sched_entry(s, task)->reason + 1) :
 			      DVM_SIM_RECORDED_PLACE;
 }
 
 /* ---- preempt.c: hooks of tasks that may be switched out ---- */
 /* May the task in @c's hook be switched out at this instruction? */
-bool dvmi_hook_may_leave(const struct dvm_sim *s, const struct dvmi_cpu *c);
+bool dvmi_hook_may_leave(const struct dvmi_cpu *c);
 /* Put @c's hook aside for its task; and back, wherever it runs now. */
 int dvmi_hook_save(struct dvm_sim *s, struct dvmi_cpu *c);
 void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);

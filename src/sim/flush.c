@@ -109,10 +109,10 @@ int dvmi_flush_call(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flu
 					     h->request.kind == DVMI_REQUEST_ASID, f->record);
 	if ((h->request.flags & DVMI_REQUEST_NOSYNC) && program->hooks[DVMI_HOOK_BATCH_ADD] >= 0)
 		hook = DVMI_HOOK_BATCH_ADD;
-	h->change = (struct dvmi_change){ .ps = now, .cpu = c->id, .mm = h->mm,
+	h->change = (struct dvmi_change){ .ps = now, .cpu = c->pcpu, .mm = h->mm,
 					  .vmid = dvmi_cpu_vmid(c), .request = h->request };
 	/* The page-table stores that made the flush necessary are still in the store buffer. */
-	dvmi_core_store(&s->core, c->id, now);
+	dvmi_core_store(&s->core, c->pcpu, now);
 	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_RECORD);
 	*next = now + s->hw->kernel_flush_call_ps;
 	h->insn_ps = *next;

@@ -23,21 +23,22 @@ static int send(struct dvm_sim *s, uint32_t cpu, unsigned message, uint64_t now)
 	return dvmi_evq_post(&s->evq, at, 0, message, cpu, 0);
 }
 
-int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_sched_note *note, uint64_t now)
+int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_guest *g,
+		       const struct dvmi_sched_note *note, uint64_t now)
 {
 	if (note->cpu == DVMI_SCHED_NONE || note->need == DVMI_SCHED_NEED_NONE || !note->ipi)
 		return 0;
 	s->stats.reschedules++;
-	return send(s, note->cpu, DVMI_EV_RESCHED, now);
+	return send(s, g->first_cpu + note->cpu, DVMI_EV_RESCHED, now);
 }
 
 /* The queues that balancing has just filled. */
-static int tell_moves(struct dvm_sim *s, uint64_t now)
+static int tell_moves(struct dvm_sim *s, const struct dvmi_guest *g, uint64_t now)
 {
 	int ret = 0;
 
-	for (uint32_t i = 0; i < s->sched.moves_count && !ret; i++)
-		ret = send(s, s->sched.moves[i].to, DVMI_EV_RESCHED, now);
+	for (uint32_t i = 0; i < g->sched.moves_count && !ret; i++)
+		ret = send(s, g->first_cpu + g->sched.moves[i].to, DVMI_EV_RESCHED, now);
 	return ret;
 }
 
@@ -68,7 +69,7 @@ static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 	c->interrupted = true;
 	point = s->tasks[c->task].ops ? DVMI_SCHED_AT_KERNEL : DVMI_SCHED_AT_USER;
 	if (c->phase == DVMI_PHASE_RECORD && c->running && c->run_end_ps > now &&
-	    dvmi_sched_may_switch(&s->sched, c->id, point))
+	    dvmi_sched_may_switch(&c->guest->sched, c->vcpu, point))
 		cut(s, c, now, handler_ps);
 	else
 		c->handler_lost_ps += handler_ps;
@@ -81,10 +82,10 @@ static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 
 static uint64_t next_tick(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now)
 {
-	uint64_t tick = s->sched.rules.tick_ns * 1000;
+	uint64_t tick = c->guest->sched.rules.tick_ns * 1000;
 
 	if (s->program->hooks[DVMI_HOOK_TICK] < 0)
-		return dvmi_sched_next_tick_ps(&s->sched, c->id, now);
+		return dvmi_sched_next_tick_ps(&c->guest->sched, c->vcpu, now);
 	return c->task ? (now + tick - 1) / tick * tick : DVMI_NEVER;
 }
 
@@ -113,7 +114,8 @@ int dvmi_tick_arm(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 /* The strategy's hook, on the interrupted CPU: to its end at once, as an IPI's handler. */
 static int tick_hook(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now, uint64_t *end)
 {
-	struct dvmi_cpu self = { .id = c->id, .task = c->task, .mm = c->mm, .active_mm = c->active_mm,
+	struct dvmi_cpu self = { .id = c->id, .vcpu = c->vcpu, .pcpu = c->pcpu, .guest = c->guest,
+				 .task = c->task, .mm = c->mm, .active_mm = c->active_mm,
 				 .masks = s->tick_masks };
 
 	*end = now;
@@ -134,10 +136,10 @@ static int tick(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	if (!c->task)
 		return 0;
 	s->stats.ticks++;
-	t = dvmi_sched_tick(&s->sched, c->id, now);
-	ret = dvmi_dispatch_note(s, &t.push, now);
+	t = dvmi_sched_tick(&c->guest->sched, c->vcpu, now);
+	ret = dvmi_dispatch_note(s, c->guest, &t.push, now);
 	if (!ret && t.kick != DVMI_SCHED_NONE)
-		ret = send(s, t.kick, DVMI_EV_KICK, now);
+		ret = send(s, c->guest->first_cpu + t.kick, DVMI_EV_KICK, now);
 	if (!ret)
 		ret = tick_hook(s, c, now, &end);
 	if (ret)
@@ -152,7 +154,8 @@ static int tick(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 static int timer(struct dvm_sim *s, uint32_t task, uint64_t now)
 {
 	struct dvmi_task *t = &s->tasks[task];
-	struct dvmi_cpu *c = cpu_of(s, s->sched.tasks[task].cpu);
+	struct dvmi_cpu *c = cpu_of(s, dvmi_guest_of_task(s, task)->first_cpu +
+				      dvmi_sched_entry(s, task)->cpu);
 	bool blocks;
 	uint64_t ps;
 	int ret = dvmi_task_blocks(s, task, now, &blocks);
@@ -184,8 +187,8 @@ static int kick(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 	if (c->task)
 		return 0;
-	t = dvmi_sched_nohz(&s->sched, c->id, now);
-	ret = tell_moves(s, now);
+	t = dvmi_sched_nohz(&c->guest->sched, c->vcpu, now);
+	ret = tell_moves(s, c->guest, now);
 	if (!ret && t.need != DVMI_SCHED_NEED_NONE)
 		handled(s, c, now, 0);
 	return ret;
@@ -196,22 +199,23 @@ static int kick(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 static int force(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	struct dvmi_task *t = &s->tasks[c->task];
+	unsigned cpus = c->guest->cpus_count;
 	struct dvmi_sched_allowed a;
 	uint32_t to;
 	int ret;
 
 	c->force_ps = DVMI_NEVER;
-	if (!c->task || s->cpus_used < 2)
+	if (!c->task || cpus < 2)
 		return 0;
-	to = (c->id + 1 + (uint32_t)dvmi_rng_below(&s->force_rng, s->cpus_used - 1)) % s->cpus_used;
+	to = (c->vcpu + 1 + (uint32_t)dvmi_rng_below(&s->force_rng, cpus - 1)) % cpus;
 	if (!t->forced && t->state == DVMI_TASK_READY && t->on_cpu == c->id &&
-	    dvmi_script_of(s, c->task)->bound == DVMI_SCRIPT_ANY && s->sched.rqs[to].online) {
-		a = dvmi_sched_set_allowed(&s->sched, c->task, to, to, now);
+	    dvmi_script_of(s, c->task)->bound == DVMI_SCRIPT_ANY && c->guest->sched.rqs[to].online) {
+		a = dvmi_sched_set_allowed(&c->guest->sched, dvmi_sched_id(s, c->task), to, to, now);
 		t->forced = true;
-		ret = dvmi_dispatch_note(s, &a.note, now);
+		ret = dvmi_dispatch_note(s, c->guest, &a.note, now);
 		if (ret)
 			return ret;
-		if (a.note.cpu == c->id)
+		if (a.note.cpu == c->vcpu)
 			handled(s, c, now, s->hw->ipi_handle_ps);
 	}
 	return dvmi_tick_arm(s, c, now + 1);
@@ -221,11 +225,12 @@ int dvmi_force_arrived(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now
 {
 	struct dvmi_sched_allowed a;
 
-	if (!s->tasks[c->task].forced || s->sched.tasks[c->task].first_cpu != c->id)
+	if (!s->tasks[c->task].forced || dvmi_sched_entry(s, c->task)->first_cpu != c->vcpu)
 		return 0;
 	s->tasks[c->task].forced = false;
-	a = dvmi_sched_set_allowed(&s->sched, c->task, 0, s->cpus_count - 1, now);
-	return dvmi_dispatch_note(s, &a.note, now);
+	a = dvmi_sched_set_allowed(&c->guest->sched, dvmi_sched_id(s, c->task), 0,
+				   c->guest->cpus_count - 1, now);
+	return dvmi_dispatch_note(s, c->guest, &a.note, now);
 }
 
 int dvmi_offline_arm(struct dvm_sim *s)
@@ -241,13 +246,13 @@ static int offline(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 {
 	struct dvmi_sched_note note;
 	uint32_t left = 0;
-	int ret = dvmi_sched_offline(&s->sched, c->id, now, &left, &note);
+	int ret = dvmi_sched_offline(&c->guest->sched, c->vcpu, now, &left, &note);
 
 	if (ret)
 		return ret;
-	ret = tell_moves(s, now);
+	ret = tell_moves(s, c->guest, now);
 	if (!ret)
-		ret = dvmi_dispatch_note(s, &note, now);
+		ret = dvmi_dispatch_note(s, c->guest, &note, now);
 	handled(s, c, now, 0);
 	if (!ret && left)
 		ret = dvmi_evq_post(&s->evq, now + s->hw->ipi_deliver_ps + 1, 0, DVMI_EV_OFFLINE,

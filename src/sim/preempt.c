@@ -12,7 +12,7 @@
  * DSBs and single TLBIs are not interrupted. Source: docs/model.md, "Preemption".
  */
 
-bool dvmi_hook_may_leave(const struct dvm_sim *s, const struct dvmi_cpu *c)
+bool dvmi_hook_may_leave(const struct dvmi_cpu *c)
 {
 	const struct dvmi_hook_run *h = &c->hook;
 
@@ -20,15 +20,15 @@ bool dvmi_hook_may_leave(const struct dvm_sim *s, const struct dvmi_cpu *c)
 		return false;
 	if (c->must_switch)
 		return true;
-	return s->sched.rqs[c->id].need != DVMI_SCHED_NEED_NONE &&
-	       dvmi_sched_may_switch(&s->sched, c->id, DVMI_SCHED_AT_KERNEL);
+	return c->guest->sched.rqs[c->vcpu].need != DVMI_SCHED_NEED_NONE &&
+	       dvmi_sched_may_switch(&c->guest->sched, c->vcpu, DVMI_SCHED_AT_KERNEL);
 }
 
 /* ---- hooks put aside ---- */
 
 static size_t mask_words(const struct dvm_sim *s)
 {
-	return dvmi_bitmap_words(s->cpus_count) * DVMI_MASK_REGS;
+	return (size_t)s->words.mask_words * DVMI_MASK_REGS;
 }
 
 static int more(struct dvm_sim *s)
@@ -69,8 +69,8 @@ int dvmi_hook_save(struct dvm_sim *s, struct dvmi_cpu *c)
 		s->stats.restarts++;
 	}
 	if (h->locked) {
-		t->lock_next = s->lock_holders;
-		s->lock_holders = c->task;
+		t->lock_next = c->guest->lock_holders;
+		c->guest->lock_holders = c->task;
 	}
 	p->hooks[i] = *h;
 	memcpy(p->masks + i * mask_words(s), c->masks, mask_words(s) * sizeof(*p->masks));
@@ -81,7 +81,7 @@ int dvmi_hook_save(struct dvm_sim *s, struct dvmi_cpu *c)
 
 static void unlist_holder(struct dvm_sim *s, uint32_t task)
 {
-	uint32_t *at = &s->lock_holders;
+	uint32_t *at = &dvmi_guest_of_task(s, task)->lock_holders;
 
 	while (*at != task)
 		at = &s->tasks[*at].lock_next;
@@ -101,10 +101,10 @@ void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	memcpy(c->masks, p->masks + i * mask_words(s), mask_words(s) * sizeof(*p->masks));
 	p->free[p->free_count++] = i;
 	t->saved = 0;
-	moved = h->env.self != c->id;
+	moved = h->env.self != c->vcpu;
 	h->env.fields = h->fields;
 	h->env.masks = c->masks;
-	h->env.self = c->id;
+	h->env.self = c->vcpu;
 	h->fields[DVMI_CUR_IS_MM] = h->mm && c->mm == h->mm;
 	h->fields[DVMI_ACTIVE_IS_MM] = h->mm && c->active_mm == h->mm;
 	h->fields[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
@@ -142,19 +142,19 @@ void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint6
 		return; /* the scheduler itself: interrupts are off */
 	switch (op) {
 	case DVMI_MIGRATE_DISABLE:
-		dvmi_sched_migrate_disable(&s->sched, c->task);
+		dvmi_sched_migrate_disable(&c->guest->sched, dvmi_sched_id(s, c->task));
 		break;
 	case DVMI_MIGRATE_ENABLE:
-		e = dvmi_sched_migrate_enable(&s->sched, c->task, now);
+		e = dvmi_sched_migrate_enable(&c->guest->sched, dvmi_sched_id(s, c->task), now);
 		s->stats.migrate_slow += e.slow;
 		c->must_switch |= e.resched;
 		*ps = e.slow ? s->hw->kernel_migrate_slow_ps : 0;
 		break;
 	case DVMI_PREEMPT_DISABLE:
-		dvmi_sched_preempt_disable(&s->sched, c->task);
+		dvmi_sched_preempt_disable(&c->guest->sched, dvmi_sched_id(s, c->task));
 		break;
 	case DVMI_PREEMPT_ENABLE:
-		c->must_switch |= dvmi_sched_preempt_enable(&s->sched, c->task);
+		c->must_switch |= dvmi_sched_preempt_enable(&c->guest->sched, dvmi_sched_id(s, c->task));
 		break;
 	case DVMI_IRQ_DISABLE:
 		c->hook.irqs_off = true;
@@ -183,7 +183,7 @@ static bool same_table(const struct dvm_sim *s, uint64_t a, uint64_t b)
  */
 static uint32_t holder(const struct dvm_sim *s, uint32_t mm, uint64_t va)
 {
-	uint32_t t = s->lock_holders;
+	uint32_t t = dvmi_guest_of_mm(s, mm)->lock_holders;
 
 	while (t) {
 		const struct dvmi_hook_run *h = &s->saved.hooks[s->tasks[t].saved - 1];
@@ -210,7 +210,7 @@ int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flus
 		s->stats.lock_waits++;
 		return 0;
 	}
-	dvmi_sched_lock(&s->sched, c->task);
+	dvmi_sched_lock(&c->guest->sched, dvmi_sched_id(s, c->task));
 	c->hook.locked = true;
 	return 1;
 }
@@ -222,7 +222,7 @@ int dvmi_hook_unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	int ret = 0;
 
 	c->hook.locked = false;
-	c->must_switch |= dvmi_sched_unlock(&s->sched, c->task, now);
+	c->must_switch |= dvmi_sched_unlock(&c->guest->sched, dvmi_sched_id(s, c->task), now);
 	s->tasks[c->task].lock_waiters = 0;
 	while (next && !ret) {
 		uint32_t task = next;

@@ -81,7 +81,7 @@ static int arrive_next(struct dvm_sim *s, unsigned copy, uint32_t arrival)
 {
 	if (arrival == s->queues.arrivals_count)
 		return 0;
-	return dvmi_evq_post(&s->evq, s->cpus[(size_t)copy * s->env->ncpus].start_ps +
+	return dvmi_evq_post(&s->evq, s->cpus[dvmi_copy_cpu(s, copy, 0)].start_ps +
 			     s->queues.arrivals[arrival].ns * 1000, 0, DVMI_EV_ARRIVE, copy, arrival);
 }
 
@@ -207,7 +207,7 @@ int dvmi_queue_arrive(struct dvm_sim *s, unsigned copy, uint32_t arrival, uint64
 	uint32_t task = hand_over(s, queue, now, 0);
 	int ret;
 
-	*on = &s->cpus[copy * s->env->ncpus + r->cpu];
+	*on = &s->cpus[dvmi_copy_cpu(s, copy, r->cpu)];
 	*ps = 0;
 	if (task)
 		ret = dvmi_task_wake(s, task, (*on)->id, 0, DVMI_SCHED_WAKE_IRQ, now, ps);

@@ -16,7 +16,7 @@ static int mm_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_
 	if (ret)
 		return ret;
 
-	dvmi_words_reset(&s->words, DVMI_BASE_MM, mm, c->id);
+	dvmi_words_reset(&s->words, DVMI_BASE_MM, mm, c->pcpu);
 	memset(&h->request, 0, sizeof(h->request));
 	h->user = false;
 	h->flush = NULL;
@@ -59,7 +59,7 @@ static int task_new(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 	s->tasks[task].exists = true;
 	s->tasks[task].sme = r->flags & DVM_TRACE_F_SME;
 	s->tasks[task].mm = dvmi_mm_id(s, c, r->mm);
-	dvmi_words_reset(&s->words, DVMI_BASE_TASK, task, c->id);
+	dvmi_words_reset(&s->words, DVMI_BASE_TASK, task, c->pcpu);
 	/* A new mm starts with one user. */
 	if (r->flags & DVM_TRACE_F_THREAD)
 		dvmi_words_mm_users(&s->words, s->tasks[task].mm, 1);

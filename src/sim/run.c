@@ -9,7 +9,7 @@ static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps
 
 	if (!c->mm || s->tlbs)
 		return 0;
-	walks = dvmi_workset_run(s->workset, c->id, c->mm, ps);
+	walks = dvmi_workset_run(s->workset, c->pcpu, c->mm, ps);
 	if (!walks)
 		return 0;
 	/* Misses of one stretch of work overlap in the walkers; the walk cache leaves one fetch. */
@@ -21,7 +21,7 @@ static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps
 
 static int use(struct dvm_sim *s, const struct dvmi_cpu *c)
 {
-	return c->mm && !s->tlbs ? dvmi_oracle_use(s->oracle, c->id, c->mm, s->err) : 0;
+	return c->mm && !s->tlbs ? dvmi_oracle_use(s->oracle, c->pcpu, c->mm, s->err) : 0;
 }
 
 int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, uint64_t *next)

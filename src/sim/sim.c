@@ -137,6 +137,16 @@ static int set_copies(struct dvm_sim *s, struct dvm_error *err)
 	return 0;
 }
 
+static int set_guests(struct dvm_sim *s)
+{
+	s->guests = dvmi_calloc(1, sizeof(*s->guests));
+	if (!s->guests)
+		return -DVM_ENOMEM;
+	s->guests_count = 1;
+	s->guests->cpus_count = s->cpus_count;
+	return 0;
+}
+
 /* Every CPU's own records, in order: their numbers, CPU after CPU. */
 static int set_streams(struct dvm_sim *s, size_t count, struct dvm_error *err)
 {
@@ -205,7 +215,8 @@ static int set_cpus(struct dvm_sim *s)
 
 		if (s->copies > 1 && n % s->env->ncpus == 0 && n / s->env->ncpus < s->copies)
 			phase = dvmi_rng_below(&rng, PHASE_PS);
-		c->id = n;
+		c->id = c->vcpu = c->pcpu = n;
+		c->guest = s->guests;
 		c->copy = n / s->env->ncpus;
 		c->idle = true;
 		c->start_ps = c->idle_since_ps = phase;
@@ -244,6 +255,9 @@ static int set_machine(struct dvm_sim *s)
 	struct dvmi_workset_rules rules = { .pages = WORKING_SET_PAGES,
 					    .period_ps = WORKING_SET_PERIOD_PS,
 					    .capacity = s->hw->tlb_l2_entries };
+	struct dvmi_words_size words = { .kernels = s->guests_count,
+					 .cpus = s->guests->cpus_count, .mms = s->mms_count,
+					 .tasks = s->tasks_count };
 	int ret;
 
 	if (s->options.working_set_pages)
@@ -257,7 +271,7 @@ static int set_machine(struct dvm_sim *s)
 		ret = dvmi_ipi_init(&s->ipi, s->hw, s->cpus_count);
 	if (!ret)
 		ret = dvmi_words_init(&s->words, s->program, dvmi_fabric_topology(s->fabric),
-				      s->mms_count, s->tasks_count);
+				      &words);
 	if (!ret)
 		ret = dvmi_oracle_new(s->cpus_count, s->mms_count, &s->oracle);
 	if (!ret)
@@ -274,7 +288,7 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 		return 0;
 	s->access_ps = UINT64_C(1000000000) / s->hw->clock_core_khz;
 	s->reach_ps = dvmi_reach_ps(s->hw);
-	return dvmi_tlbs_new(s->hw, s->cfg, s->fabric, s->cpus_used, &s->asids, &s->tlbs, err);
+	return dvmi_tlbs_new(s->hw, s->cfg, s->fabric, s->cpus_used, &s->guests->asids, &s->tlbs, err);
 }
 
 /* A hook that would never run must not pass in silence. */
@@ -325,7 +339,9 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	ret = set_copies(s, err);
 	if (ret)
 		return ret;
-	ret = set_tables(s);
+	ret = set_guests(s);
+	if (!ret)
+		ret = set_tables(s);
 	if (!ret)
 		ret = set_machine(s);
 	if (!ret)
@@ -390,6 +406,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_operations_fini(s);
 	dvmi_devices_fini(s);
 	dvmi_sim_schedule_fini(s);
+	dvmi_free(s->guests);
 	dvmi_queues_fini(s);
 	dvmi_free(s->tick_masks);
 	dvmi_core_fini(&s->core);
@@ -531,7 +548,7 @@ int dvm_sim_work(const struct dvm_sim *s, size_t index, struct dvm_work *work)
 	w.name = dvm_trace_mark_name(s->options.trace, (uint32_t)index);
 	for (unsigned k = 0; k < s->copies; k++) {
 		const struct dvmi_work *done = &s->work[(size_t)k * s->env->nmarks + index];
-		uint64_t start = s->cpus[(size_t)k * s->env->ncpus].start_ps;
+		uint64_t start = s->cpus[dvmi_copy_cpu(s, k, 0)].start_ps;
 
 		w.count += done->count;
 		if (done->last_ps > start)

@@ -12,17 +12,20 @@ static uint32_t first_cpu(const struct dvm_sim *s, uint32_t task)
 {
 	const struct dvmi_script *script = dvmi_script_of(s, task);
 
-	return dvmi_copy_of(s, task) * s->env->ncpus + script->cpu;
+	return dvmi_copy_of(s, task) / s->guests_count * s->env->ncpus + script->cpu;
 }
 
 /* Of a task that nobody forks on the timing machine, or of a child of @cpu. */
 static void tell_sched(struct dvm_sim *s, uint32_t task, uint32_t cpu)
 {
-	struct dvmi_sched_attr attr = { .last_cpu = s->cpus_count - 1, .cpu = cpu };
+	struct dvmi_sched_attr attr = { .cpu = cpu };
+	struct dvmi_guest *g = dvmi_guest_of_task(s, task);
+
+	attr.last_cpu = g->cpus_count - 1;
 
 	if (dvmi_script_of(s, task)->bound != DVMI_SCRIPT_ANY)
 		attr.first_cpu = attr.last_cpu = attr.cpu = first_cpu(s, task);
-	dvmi_sched_task_new(&s->sched, task, &attr);
+	dvmi_sched_task_new(&g->sched, dvmi_sched_id(s, task), &attr);
 }
 
 /*
@@ -35,7 +38,7 @@ int dvmi_task_born(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task,
 	const struct dvmi_script *script = dvmi_script_of(s, task);
 	bool initial = r->flags & DVM_TRACE_F_INITIAL;
 	struct dvmi_task *t = &s->tasks[task];
-	uint32_t cpu = initial ? first_cpu(s, task) : c->id;
+	uint32_t cpu = initial ? first_cpu(s, task) : c->vcpu;
 	bool blocks;
 	uint64_t ps;
 	int ret;
@@ -49,12 +52,12 @@ int dvmi_task_born(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t task,
 	}
 	tell_sched(s, task, cpu);
 	if (initial)
-		t->last_cpu = s->sched.tasks[task].cpu;
+		t->last_cpu = c->guest->first_cpu + dvmi_sched_entry(s, task)->cpu;
 	ret = dvmi_task_blocks(s, task, now, &blocks);
 	if (ret || blocks)
 		return ret;
-	return dvmi_task_wake(s, task, cpu, initial ? 0 : c->task, initial ? DVMI_SCHED_WAKE_IRQ : 0,
-			      now, &ps);
+	return dvmi_task_wake(s, task, c->guest->first_cpu + cpu, initial ? 0 : c->task,
+			      initial ? DVMI_SCHED_WAKE_IRQ : 0, now, &ps);
 }
 
 static struct dvmi_wake *wake_of(struct dvm_sim *s, uint32_t task, uint32_t wake)
@@ -94,15 +97,17 @@ int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t wake
 		   uint64_t now, uint64_t *ps)
 {
 	struct dvmi_task *t = &s->tasks[task];
+	struct dvmi_guest *g = dvmi_guest_of_task(s, task);
+	unsigned from = s->cpus[cpu].vcpu, id = dvmi_sched_id(s, task);
 	struct dvmi_sched_place place;
 	struct dvmi_sched_note note;
 	int ret;
 
 	if (t->fresh) {
-		place = dvmi_sched_place_fork(&s->sched, task, cpu, now);
-		note = dvmi_sched_enqueue(&s->sched, task, place.cpu, now);
+		place = dvmi_sched_place_fork(&g->sched, id, from, now);
+		note = dvmi_sched_enqueue(&g->sched, id, place.cpu, now);
 	} else {
-		note = dvmi_sched_wake(&s->sched, task, cpu, flags, now, &place);
+		note = dvmi_sched_wake(&g->sched, id, from, flags, now, &place);
 	}
 	t->state = DVMI_TASK_READY;
 	t->fresh = false;
@@ -111,9 +116,9 @@ int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t wake
 	t->woken_ps = now;
 	s->stats.wakeups++;
 	*ps = s->hw->kernel_wakeup_ps + place.scanned * s->hw->kernel_scan_cpu_ps;
-	ret = dvmi_dispatch_note(s, &note, now + *ps);
-	if (!ret && place.cpu < s->cpus_used)
-		ret = dvmi_tick_arm(s, &s->cpus[place.cpu], now);
+	ret = dvmi_dispatch_note(s, g, &note, now + *ps);
+	if (!ret && place.cpu < g->cpus_count)
+		ret = dvmi_tick_arm(s, &s->cpus[g->first_cpu + place.cpu], now);
 	return ret;
 }
 

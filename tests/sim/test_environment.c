@@ -156,7 +156,7 @@ START_TEST(binding_pins_the_asid_where_the_smmu_uses_it)
 		run_trace(&r, 1, records, COUNT(records));
 		run_go(&r, 1, 1);
 		ck_assert_int_eq(r.ret, 0);
-		ck_assert_uint_eq(r.sim->asids.pinned, rows[i].pinned);
+		ck_assert_uint_eq(r.sim->guests->asids.pinned, rows[i].pinned);
 		run_fini(&r);
 	}
 }

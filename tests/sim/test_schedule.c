@@ -165,7 +165,7 @@ START_TEST(tasks_keep_their_own_order_and_that_of_wake_ups)
 	ck_assert_msg(!r.ret, "%s", r.err.text);
 	check_order(&o, orders[_i].copies);
 	ck_assert_uint_gt(o.count, 0);
-	ck_assert_ptr_null(dvmi_sched_check(&r.sim->sched));
+	ck_assert_ptr_null(dvmi_sched_check(&r.sim->guests->sched));
 	order_fini(&o);
 	run_fini(&r);
 }
