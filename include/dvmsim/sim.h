@@ -149,6 +149,39 @@ struct dvm_latency {
 	uint64_t count, total_ps, p50_ps, p99_ps, max_ps;
 };
 
+/** enum dvm_section_cause - what keeps a CPU from being preempted; dvm_section_cause_name(). */
+enum dvm_section_cause {
+	DVM_SECTION_KERNEL,  /* the preemption models none and voluntary: all kernel code */
+	DVM_SECTION_LOCK,    /* a page-table lock, all models but rt */
+	DVM_SECTION_PREEMPT, /* the strategy's preempt_disable */
+	DVM_SECTION_IRQ,     /* its irq_disable */
+	DVM_SECTION_IPI,     /* its ipi: sent and waited for */
+	DVM_SECTION_HOOK,    /* a hook of the scheduler or a handler: interrupts are off */
+	DVM_SECTION_CAUSES
+};
+
+/**
+ * struct dvm_section - stretches in which a TLBI was executed, or a DSB waited for one, and in which
+ * the CPU could not be preempted (or took no interrupts): what they add to the latency of a task that
+ * is woken there. Of a flush that is called like that, the flush's own part.
+ * @length:  how long they were; all else is of the longest, the first of equal ones
+ * @end_ps:  when it ended
+ * @tlbis:   TLBIs executed in it, by its own CPU
+ * @record:  record of the trace that made the flush; UINT64_MAX: none, as for a switch
+ * @cause:   enum dvm_section_cause
+ * @line:    of the strategy's text, the instruction that began it; 0: its hook as a whole
+ * @cpu:     where
+ * @mm:      address space, as in dvm_sim_event
+ * @op:      enum dvm_trace_op
+ * @hook:    of the strategy
+ */
+struct dvm_section {
+	struct dvm_latency length;
+	uint64_t end_ps, tlbis, record;
+	uint32_t cause, line, cpu, mm, op;
+	char hook[16];
+};
+
 /**
  * struct dvm_stats - what one run did. All times are picoseconds of simulated time, summed over CPUs
  * unless said otherwise.
@@ -207,6 +240,8 @@ struct dvm_latency {
  * @wake_latency:      from a wake-up to the moment the task runs
  * @flush:             time of a flush of a user address space, call to return
  * @dsb:               time of a DSB that completes broadcast TLBIs
+ * @no_preemption:     stretches of TLB maintenance without preemption
+ * @no_interrupts:     of these, those with interrupts off
  */
 struct dvm_stats {
 	uint64_t elapsed_ps;
@@ -226,6 +261,7 @@ struct dvm_stats {
 	uint64_t wakeups, reschedules, preemptions, preemptions_flush, migrations_flush, restarts;
 	uint64_t migrate_slow, lock_waits, ticks, interrupt_ps;
 	struct dvm_latency flush, dsb, wake_latency;
+	struct dvm_section no_preemption, no_interrupts;
 };
 
 /**
@@ -322,6 +358,9 @@ DVM_API const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *sim);
 
 /** dvm_sim_reason_name() - "wake-affine", ...; NULL from DVM_SIM_REASONS on. */
 DVM_API const char *dvm_sim_reason_name(unsigned reason);
+
+/** dvm_section_cause_name() - "preempt_disable", ...; NULL from DVM_SECTION_CAUSES on. */
+DVM_API const char *dvm_section_cause_name(unsigned cause);
 
 /** dvm_sim_work() - work kind @index; 0, or -DVM_ENOENT past the last. */
 DVM_API int dvm_sim_work(const struct dvm_sim *sim, size_t index, struct dvm_work *work);

@@ -83,6 +83,7 @@ struct dvmi_strategy_result {
 	size_t count;
 	double local_share, one_cpu_share; /* of the flushes; NAN without flushes */
 	uint64_t flush_p99_ps, flush_max_ps;
+	uint64_t unpreemptible_max_ps, interrupts_off_max_ps; /* 0: none with a TLBI */
 };
 
 struct dvmi_site_result {

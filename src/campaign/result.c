@@ -43,6 +43,8 @@ static void write_strategy(struct dvmi_jw *w, const struct dvmi_strategy_result 
 	dvmi_jw_double(w, "one_cpu_share", s->one_cpu_share);
 	dvmi_jw_u64(w, "flush_p99_ps", s->flush_p99_ps);
 	dvmi_jw_u64(w, "flush_max_ps", s->flush_max_ps);
+	dvmi_jw_u64(w, "unpreemptible_max_ps", s->unpreemptible_max_ps);
+	dvmi_jw_u64(w, "interrupts_off_max_ps", s->interrupts_off_max_ps);
 	dvmi_jw_array(w, "metrics");
 	for (size_t i = 0; i < s->count; i++)
 		write_outcome(w, &s->outcomes[i]);
@@ -186,6 +188,10 @@ static int read_strategy(const struct dvmi_json_at *at, struct dvmi_strategy_res
 		ret = get_u64(at, "flush_p99_ps", &s->flush_p99_ps, err);
 	if (!ret)
 		ret = get_u64(at, "flush_max_ps", &s->flush_max_ps, err);
+	if (!ret)
+		ret = get_u64(at, "unpreemptible_max_ps", &s->unpreemptible_max_ps, err);
+	if (!ret)
+		ret = get_u64(at, "interrupts_off_max_ps", &s->interrupts_off_max_ps, err);
 	if (!ret)
 		ret = dvmi_json_need(at, "metrics", &list, err);
 	if (!ret)

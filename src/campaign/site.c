@@ -254,6 +254,8 @@ static int take_strategy(const struct dvm_study *study, size_t cell, struct dvmi
 		r->one_cpu_share = share(c.stats->flushes_one_cpu, c.stats->flushes);
 		r->flush_p99_ps = c.stats->flush.p99_ps;
 		r->flush_max_ps = c.stats->flush.max_ps;
+		r->unpreemptible_max_ps = c.stats->no_preemption.length.max_ps;
+		r->interrupts_off_max_ps = c.stats->no_interrupts.length.max_ps;
 	}
 	r->outcomes = dvmi_calloc(c.primary, sizeof(*r->outcomes));
 	if (!r->outcomes)

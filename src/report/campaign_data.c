@@ -57,14 +57,16 @@ static void csv_outcome(const struct dvm_campaign *c, const struct dvmi_site *si
 	dvmi_buf_printf(out, "%" PRIu64 ",%" PRIu64 ",", o->flip_from, o->flip_to);
 	number(out, r->local_share);
 	number(out, r->one_cpu_share);
-	dvmi_buf_printf(out, "%" PRIu64 ",%" PRIu64 "\n", r->flush_p99_ps, r->flush_max_ps);
+	dvmi_buf_printf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", r->flush_p99_ps,
+			r->flush_max_ps, r->unpreemptible_max_ps, r->interrupts_off_max_ps);
 }
 
 void dvmi_campaign_csv(const struct dvm_campaign *c, struct dvmi_buf *out)
 {
 	dvmi_buf_puts(out, "question,workload,hardware,kernel,environment,cpus,migrate_hz,varied,value,strategy,"
 			   "status,metric,unit,mean,change_pct,ci95_pct,lo_pct,hi_pct,word,flip_at,"
-			   "flip_from,flip_to,local_share,one_cpu_share,flush_p99_ps,flush_max_ps\n");
+			   "flip_from,flip_to,local_share,one_cpu_share,flush_p99_ps,flush_max_ps,"
+			   "unpreemptible_max_ps,interrupts_off_max_ps\n");
 	for (size_t i = 0; i < c->nsites; i++) {
 		const struct dvmi_site *site = &c->sites[i];
 

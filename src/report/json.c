@@ -125,6 +125,29 @@ static void write_latency(struct dvmi_jw *w, const char *key, const struct dvm_l
 	dvmi_jw_end_object(w);
 }
 
+static void write_section(struct dvmi_jw *w, const char *key, const struct dvm_section *of)
+{
+	dvmi_jw_object(w, key);
+	write_latency(w, "length", &of->length);
+	if (of->length.count) {
+		dvmi_jw_object_line(w, "longest");
+		dvmi_jw_string(w, "cause", dvm_section_cause_name(of->cause));
+		dvmi_jw_string(w, "hook", of->hook);
+		dvmi_jw_u64(w, "line", of->line);
+		dvmi_jw_u64(w, "tlbis", of->tlbis);
+		dvmi_jw_u64(w, "end_ps", of->end_ps);
+		dvmi_jw_u64(w, "cpu", of->cpu);
+		dvmi_jw_u64(w, "mm", of->mm);
+		dvmi_jw_u64(w, "op", of->op);
+		if (of->record == UINT64_MAX)
+			dvmi_jw_null(w, "record");
+		else
+			dvmi_jw_u64(w, "record", of->record);
+		dvmi_jw_end_object(w);
+	}
+	dvmi_jw_end_object(w);
+}
+
 /* By enum dvm_sim_reason, those that occurred. */
 static void write_reasons(struct dvmi_jw *w, const char *key, const uint64_t *counts)
 {
@@ -144,6 +167,8 @@ static void write_stats(struct dvmi_jw *w, const struct dvm_stats *stats)
 	write_latency(w, "flush", &stats->flush);
 	write_latency(w, "dsb", &stats->dsb);
 	write_latency(w, "wake_latency", &stats->wake_latency);
+	write_section(w, "no_preemption", &stats->no_preemption);
+	write_section(w, "no_interrupts", &stats->no_interrupts);
 	write_reasons(w, "moves", stats->moves);
 	write_reasons(w, "lost", stats->lost);
 	dvmi_jw_end_object(w);

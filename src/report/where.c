@@ -30,6 +30,39 @@ static const char *dsb_latency(char buf[128], const struct dvm_stats *st)
 	return print_latency(buf, &st->dsb);
 }
 
+static const char *no_preemption(char buf[128], const struct dvm_stats *st)
+{
+	return print_latency(buf, &st->no_preemption.length);
+}
+
+static const char *no_interrupts(char buf[128], const struct dvm_stats *st)
+{
+	return print_latency(buf, &st->no_interrupts.length);
+}
+
+/* "flush:27, preempt_disable": where the longest one began, and why. */
+static const char *print_longest(char buf[128], const struct dvm_section *of)
+{
+	if (!of->length.count)
+		return strcpy(buf, "-");
+	if (of->line)
+		snprintf(buf, 128, "%s:%u, %s", of->hook, of->line,
+			 dvm_section_cause_name(of->cause));
+	else
+		snprintf(buf, 128, "%s, %s", of->hook, dvm_section_cause_name(of->cause));
+	return buf;
+}
+
+static const char *longest_no_preemption(char buf[128], const struct dvm_stats *st)
+{
+	return print_longest(buf, &st->no_preemption);
+}
+
+static const char *longest_no_interrupts(char buf[128], const struct dvm_stats *st)
+{
+	return print_longest(buf, &st->no_interrupts);
+}
+
 static const char *print_count(char buf[128], uint64_t n)
 {
 	char text[DVMI_NUM_MAX];
@@ -221,6 +254,10 @@ static const struct {
 	{ "flushes of kernel ranges", count_flushes_kernel, true },
 	{ "flush, p50 / p99 / max", flush_latency, false },
 	{ "DSB of a broadcast, p50/p99/max", dsb_latency, false },
+	{ "unpreemptible, p50 / p99 / max", no_preemption, true },
+	{ "  the longest", longest_no_preemption, true },
+	{ "interrupts off, p50 / p99 / max", no_interrupts, true },
+	{ "  the longest", longest_no_interrupts, true },
 	{ "CPU time: work", spent_run_ps, false },
 	{ "  in flushes", spent_flush_ps, false },
 	{ "  in switch hooks", spent_switch_ps, false },

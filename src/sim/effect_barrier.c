@@ -57,6 +57,7 @@ int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 	*stage = DSB_BEGIN;
 	if (h->dsb_waits_tlbi)
 		dvmi_latency_add(&s->dsb_latency, now - h->dsb_ps);
+	h->syncs += h->dsb_waits_tlbi;
 	if (type == DVMI_DSB_ALL)
 		dvmi_oracle_dsb(s->oracle, c->pcpu, domain != DVMI_DSB_NSH);
 	return 0;

@@ -40,6 +40,7 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 			return ret;
 		t = next == DVMI_NEVER ? t : next;
 	}
+	dvmi_sections_end(s, self, t);
 	*end = t;
 	return 0;
 }
@@ -62,6 +63,7 @@ static int run_handler(struct dvm_sim *s, struct dvmi_cpu *from, unsigned target
 	h->ops_begun = false;
 	h->flush = NULL; /* the sender's; covered when the handler has completed its TLBIs */
 	h->local = h->completed = false;
+	dvmi_sections_begin(s, h, arrive - s->hw->ipi_handle_ps);
 	ret = dvmi_handler_run(s, &self, arrive, end);
 	*flushed = h->completed;
 	return ret;
@@ -86,6 +88,7 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
 				     "IPIs are not modelled where TLBIs are repeated in the old"
 				     " form and every DSB sends a Sync (dvm.idle_sync)");
+	dvmi_section_open(h, &h->preempt, DVM_SECTION_IPI, i->line, now);
 	for (unsigned t = 0; t < c->guest->cpus_count; t++) {
 		struct dvmi_ipi_times times;
 		uint64_t arrive, end;
@@ -108,8 +111,10 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 			dvmi_oracle_ipi(s->oracle, h->flush, t);
 		last = end > last ? end : last;
 		h->ipi = true;
+		h->syncs += flushed;
 	}
 	*next = last > now ? last : now;
+	dvmi_section_ipi_over(s, c, *next);
 	dvmi_frame_result(&h->frame, 0, &h->env);
 	return 0;
 }

@@ -104,6 +104,7 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		s->stats.tlbi_local++;
 		h->local = true;
 	}
+	h->tlbis++;
 	tell_oracle(s, c, h, op, broadcast);
 	note_refills(s, c, h, op, broadcast);
 	return 0;
@@ -200,6 +201,7 @@ int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 		if (ret)
 			return ret < 0 ? ret : 0;
 		s->stats.tlbi_broadcast++;
+		h->tlbis++;
 		h->stage = SYNC_REPEAT_DSB;
 		if (*next != now)
 			return 0;

@@ -33,6 +33,18 @@
 
 #define DVMI_NONE32 UINT32_MAX
 
+/* A stretch without preemption or without interrupts (section.c). */
+struct dvmi_section {
+	uint64_t since_ps, tlbis, syncs; /* at its begin */
+	uint32_t depth, line;           /* 0 deep: none; line of the strategy, 0: its whole hook */
+	uint8_t cause;                  /* enum dvm_section_cause */
+};
+
+struct dvmi_sections {
+	struct dvmi_latency lengths;
+	struct dvm_section worst;
+};
+
 /* One hook of a strategy on its way through the timing machine. */
 struct dvmi_hook_run {
 	const struct dvmi_program *program;
@@ -47,6 +59,9 @@ struct dvmi_hook_run {
 	struct dvmi_change change;      /* of the page tables */
 	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
 	uint32_t cause;                 /* enum dvm_trace_op */
+	uint64_t record;                /* UINT64_MAX: none */
+	uint64_t tlbis, syncs;          /* executed so far; DSBs that waited for TLBIs */
+	struct dvmi_section preempt, irqs;
 	/* The instruction under way. */
 	unsigned stage;
 	bool ops_begun;
@@ -320,6 +335,7 @@ struct dvm_sim {
 	struct dvmi_step_time *steps;   /* per instruction of the strategy */
 	char (*step_text)[128];
 	struct dvmi_latency flush_latency, dsb_latency;
+	struct dvmi_sections no_preemption, no_interrupts;
 	struct dvm_stats stats;
 	struct dvm_error *err;          /* of the run under way */
 };
@@ -571,6 +587,19 @@ void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint6
 /* The page-table lock around a flush. 0: it is held by a task that is switched out, wait. */
 int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f);
 int dvmi_hook_unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+
+/* ---- section.c: how long preemption and interrupts are off around TLBIs ---- */
+/* A hook begins, with what its context keeps off; its CPU's hook is over. */
+void dvmi_sections_begin(const struct dvm_sim *s, struct dvmi_hook_run *h, uint64_t now);
+void dvmi_sections_end(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+/* @cause: enum dvm_section_cause; nested ones are part of the outer one. */
+void dvmi_section_open(struct dvmi_hook_run *h, struct dvmi_section *of, unsigned cause,
+		       unsigned line, uint64_t now);
+void dvmi_section_ipi_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+/* A protecting instruction, from @now to @done. */
+void dvmi_section_protect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
+			  uint64_t now, uint64_t done);
+void dvmi_sections_summary(const struct dvm_sim *s, struct dvm_stats *st);
 
 /* ---- hook.c: a strategy's hook on the timing machine ---- */
 /* Prepare @c->hook; the phase is set to HOOK and returns to @after. Without that hook: nothing. */

@@ -101,6 +101,7 @@ int dvmi_flush_call(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flu
 	h->prev = h->next = 0;
 	h->flush = NULL;
 	h->cause = f->cause;
+	h->record = f->record;
 	h->refill_pages = used_again(f->cause) ? UINT64_MAX : 0;
 	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
 		     f->cause != DVM_TRACE_OP_YOUNG_CLEAR;
@@ -138,6 +139,8 @@ void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	h->user = false;
 	h->flush = NULL;
 	h->mm = h->prev = h->next = 0;
+	h->cause = DVM_TRACE_OP_NONE;
+	h->record = UINT64_MAX;
 	if (program->hooks[DVMI_HOOK_BATCH_FLUSH] < 0)
 		program = s->kernel_batch;
 	dvmi_hook_begin(s, c, program, DVMI_HOOK_BATCH_FLUSH, now, DVMI_PHASE_RECORD);

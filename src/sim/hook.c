@@ -67,6 +67,7 @@ void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_pr
 	h->irqs_off = false;
 	h->begin_ps = h->insn_ps = now;
 	h->local = h->broadcast = h->ipi = false;
+	dvmi_sections_begin(s, h, now);
 	c->phase = DVMI_PHASE_HOOK;
 }
 
@@ -131,6 +132,7 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 		if (s->simulated)
 			dvmi_hook_protect(s, c, i->op, now, &extra);
 		*next = now + protect_ps(s, i->op) + extra;
+		dvmi_section_protect(s, c, i, now, *next);
 		break;
 	}
 	dvmi_frame_result(&h->frame, 0, &h->env);
@@ -179,6 +181,7 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	int ret = 0;
 
 	c->phase = c->after;
+	dvmi_sections_end(s, c, now);
 	if (h->locked)
 		ret = dvmi_hook_unlock(s, c, now);
 	if (ret)

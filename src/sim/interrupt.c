@@ -122,6 +122,7 @@ static int tick_hook(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now, 
 	if (s->program->hooks[DVMI_HOOK_TICK] < 0 || !c->active_mm)
 		return 0;
 	self.hook.mm = c->active_mm;
+	self.hook.record = UINT64_MAX;
 	dvmi_hook_begin(s, &self, s->program, DVMI_HOOK_TICK, now, DVMI_PHASE_RECORD);
 	return dvmi_handler_run(s, &self, now, end);
 }

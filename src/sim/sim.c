@@ -468,6 +468,7 @@ static void collect(struct dvm_sim *s)
 	dvmi_latency_summary(&s->flush_latency, &st->flush);
 	dvmi_latency_summary(&s->dsb_latency, &st->dsb);
 	dvmi_latency_summary(&s->wake_latency, &st->wake_latency);
+	dvmi_sections_summary(s, st);
 	dvmi_units_summary(s);
 }
 

@@ -64,6 +64,26 @@ static double refill(const struct dvm_stats *st)
 	return ps(st->refill_ps);
 }
 
+static double worst(const struct dvm_section *of)
+{
+	return of->length.count ? ps(of->length.max_ps) : NAN;
+}
+
+static double no_preemption_max(const struct dvm_stats *st)
+{
+	return worst(&st->no_preemption);
+}
+
+static double no_preemption_p99(const struct dvm_stats *st)
+{
+	return st->no_preemption.length.count ? ps(st->no_preemption.length.p99_ps) : NAN;
+}
+
+static double no_interrupts_max(const struct dvm_stats *st)
+{
+	return worst(&st->no_interrupts);
+}
+
 /* All of them are times, and less is better. */
 static const struct {
 	const char *name;
@@ -72,6 +92,9 @@ static const struct {
 	{ "elapsed", elapsed },	    { "cpu time", cpu_time },	    { "flush mean", flush_mean },
 	{ "flush p99", flush_p99 }, { "dsb mean", dsb_mean },	    { "dsb p99", dsb_p99 },
 	{ "bystander", bystander }, { "switch hooks", bookkeeping }, { "refill", refill },
+	{ "unpreemptible max", no_preemption_max },
+	{ "unpreemptible p99", no_preemption_p99 },
+	{ "interrupts off max", no_interrupts_max },
 };
 #define FIXED (sizeof(fixed) / sizeof(fixed[0]))
 

@@ -273,7 +273,8 @@ START_TEST(a_result_survives_its_text)
 	struct dvmi_strategy_result strategy = { .status = DVM_RUN_STALE, .message = "stale",
 						 .outcomes = outcomes, .count = 2,
 						 .local_share = 0.25, .one_cpu_share = NAN,
-						 .flush_max_ps = 12 };
+						 .flush_max_ps = 12, .unpreemptible_max_ps = 5,
+						 .interrupts_off_max_ps = 4 };
 	struct dvmi_site_result r = { .strategies = &strategy, .count = 1, .error = "e" }, back;
 	char *text, *again;
 
