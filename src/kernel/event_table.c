@@ -188,7 +188,9 @@ void dvmi_event_rules(struct dvmi_event_rules *rules, const struct dvmi_flush_ru
 	*rules = (struct dvmi_event_rules){
 		.flush = *flush,
 		.spurious_local = cfg->spurious_local,
-		.batch = cfg->deferred_batch,
+		/* arch_tlbbatch_should_defer(): not where the old form repeats every TLBI */
+		.batch = cfg->deferred_batch &&
+			 !(hw->erratum_repeat_tlbi && cfg->repeat_tlbi == DVMI_REPEAT_OLD),
 		.pending_mm = cfg->batched_pending == DVMI_PENDING_MM,
 		.pt_reclaim = cfg->pt_reclaim,
 		.unshared_walk = cfg->unshared_walk,

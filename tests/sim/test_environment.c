@@ -230,33 +230,6 @@ START_TEST(sme_work_around_interrupts_only_where_it_applies)
 }
 END_TEST
 
-/* A batch: the newer form asks who uses SME now; the older one notes it in each add, behind a DSB. */
-START_TEST(sme_batches_by_form)
-{
-	uint64_t flush[2], interrupts[2];
-
-	for (unsigned form = 0; form < 2; form++) {
-		struct run r;
-
-		run_init(&r);
-		run_set(&r, "erratum.sme_dvmsync", 1);
-		run_set_kernel(&r, "sme_batch", form);
-		run_strategy(&r, BROADCAST "on batch-flush:\n sync ish\n ret\n"
-			     "on batch-add:\n dsb ishst\n asid\n tlbi is\n ret\n");
-		run_workload(&r, "gc:threads=2,loops=40,sme=1,work_ns=20000");
-		run_go(&r, 1, 1);
-		ck_assert_int_eq(r.ret, 0);
-		flush[form] = r.stats->flush_ps;
-		interrupts[form] = r.stats->sme_interrupts;
-		run_fini(&r);
-	}
-	/* No batches in this workload: the forms do the same. */
-	ck_assert_uint_eq(flush[0], flush[1]);
-	ck_assert_uint_eq(interrupts[0], interrupts[1]);
-	ck_assert_uint_gt(interrupts[0], 0);
-}
-END_TEST
-
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "environment");
@@ -269,7 +242,6 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, binding_pins_the_asid_where_the_smmu_uses_it);
 	tcase_add_test(tc, notified_calls_queue_behind_one_another);
 	tcase_add_loop_test(tc, sme_work_around_interrupts_only_where_it_applies, 0, COUNT(smes));
-	tcase_add_test(tc, sme_batches_by_form);
 }
 
 CHECK_MAIN("sim environment", add_cases)
