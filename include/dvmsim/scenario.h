@@ -105,7 +105,10 @@ DVM_API int dvm_scenario_check_many(const struct dvm_strategy *s, const struct d
 DVM_API void dvm_scenario_free(struct dvm_scenario_result *result);
 /** dvm_scenario_verdict() - of the whole scenario: the worst of its tests. */
 DVM_API enum dvm_scenario_verdict dvm_scenario_verdict(const struct dvm_scenario_result *result);
-/** dvm_scenario_reason() - why it is not applicable; NULL for other verdicts; static. */
+/**
+ * dvm_scenario_reason() - why it is not applicable, or which limit left tests of an inconclusive one
+ * out; NULL when the tests say it all; static.
+ */
 DVM_API const char *dvm_scenario_reason(const struct dvm_scenario_result *result);
 /** dvm_scenario_states() - machine states explored by all tests. */
 DVM_API uint64_t dvm_scenario_states(const struct dvm_scenario_result *result);

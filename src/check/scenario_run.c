@@ -22,7 +22,7 @@ struct dvm_scenario_result {
 	size_t count, capacity, worst;
 	enum dvm_scenario_verdict verdict;
 	bool spent;
-	const char *reason; /* NOT_APPLICABLE: why */
+	const char *reason; /* NOT_APPLICABLE: why; INCONCLUSIVE: why tests are missing */
 	uint64_t states;
 	struct dvm_check_options options;
 };
@@ -173,13 +173,16 @@ static void conclude(struct dvm_scenario_result *r)
 	r->verdict = r->count ? DVM_SCENARIO_SAFE : DVM_SCENARIO_INCONCLUSIVE;
 	if (r->reason)
 		r->verdict = DVM_SCENARIO_NOT_APPLICABLE;
-	else if (r->spent) /* a budget ended it: tests are missing */
-		r->verdict = DVM_SCENARIO_INCONCLUSIVE;
 	for (size_t i = 0; i < r->count; i++)
 		if (rank[r->tests[i].verdict] > rank[r->verdict]) {
 			r->verdict = r->tests[i].verdict;
 			r->worst = i;
 		}
+	if (r->spent && r->verdict == DVM_SCENARIO_SAFE) {
+		r->verdict = DVM_SCENARIO_INCONCLUSIVE;
+		r->reason = "a limit ended the check between two tests: those explored show no stale "
+			    "use, the others are missing";
+	}
 }
 
 struct making {

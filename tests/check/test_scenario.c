@@ -519,6 +519,7 @@ START_TEST(budgets_and_the_first_unsafe_test_end_a_scenario)
 
 	ck_assert_int_eq(dvm_scenario_check(good, arrive, &o, &r, NULL), 0);
 	ck_assert_int_eq(dvm_scenario_verdict(r), DVM_SCENARIO_INCONCLUSIVE);
+	ck_assert_ptr_nonnull(dvm_scenario_reason(r));
 	dvm_scenario_free(r);
 	o.total_states = 0;
 	o.first_unsafe = 1;
@@ -530,6 +531,49 @@ START_TEST(budgets_and_the_first_unsafe_test_end_a_scenario)
 	ck_assert_int_eq(dvm_scenario_check(bad, arrive, &o, &r, NULL), -DVM_EINVAL);
 	dvm_strategy_free(good);
 	dvm_strategy_free(bad);
+}
+END_TEST
+
+/* Counts how often it was asked; says "stop" from the @from-th time on. */
+struct stopper {
+	unsigned asked, from;
+};
+
+static int stops(void *arg)
+{
+	struct stopper *s = arg;
+
+	return ++s->asked >= s->from;
+}
+
+/* The time may be up between two tests (small ones), or within one; something says so each time. */
+static const struct {
+	const char *strategy, *scenario;
+	unsigned from;
+	bool within;
+} stopped[] = {
+	{"active-cpu-v2", "arrive", 1, false},
+	{"active-cpu-v2", "arrive", 2, false},
+	{"nr-active-v2", "rollover", 40, true},
+};
+
+START_TEST(a_scenario_that_time_ended_says_so)
+{
+	struct stopper stopper = {.from = stopped[_i].from};
+	struct dvm_check_options o = {.size = sizeof(o), .stop = stops, .stop_arg = &stopper};
+	struct dvm_strategy *s = util_strategy(stopped[_i].strategy);
+	struct dvm_scenario_result *r;
+	const char *why;
+
+	ck_assert_int_eq(dvm_scenario_check(s, util_scenario(stopped[_i].scenario), &o, &r, NULL), 0);
+	ck_assert_uint_ge(stopper.asked, stopper.from);
+	ck_assert_int_eq(dvm_scenario_verdict(r), DVM_SCENARIO_INCONCLUSIVE);
+	why = stopped[_i].within ? dvm_scenario_test_why(r, dvm_scenario_worst(r))
+				 : dvm_scenario_reason(r);
+	ck_assert(why && why[0]);
+	ck_assert_int_eq(dvm_scenario_reason(r) == NULL, stopped[_i].within);
+	dvm_scenario_free(r);
+	dvm_strategy_free(s);
 }
 END_TEST
 
@@ -584,6 +628,8 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, words_that_one_cpu_reads_may_be_folded_or_memory, 0,
 			    (int)(sizeof(folding) / sizeof(folding[0])));
 	tcase_add_test(tc, budgets_and_the_first_unsafe_test_end_a_scenario);
+	tcase_add_loop_test(tc, a_scenario_that_time_ended_says_so, 0,
+			    sizeof(stopped) / sizeof(stopped[0]));
 	tcase_add_test(tc, misuse_and_lack_of_memory_are_errors);
 }
 
