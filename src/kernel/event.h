@@ -9,7 +9,7 @@
 /*
  * What the memory-management code does to TLBs: for each event the flush calls it makes, by kernel
  * configuration. The table (event_table.c) says it in data, one row per kind of call; an operation
- * walks the address space and makes the calls (event.c).
+ * walks the address space and makes the calls (event*.c).
  */
 enum dvmi_row {
 	DVMI_ROW_ZAP,		/* munmap, brk, MADV_DONTNEED, truncate */
