@@ -28,16 +28,43 @@ static int check(const struct dvmi_tlb_geometry *g, struct dvm_error *err)
 		ret = check_array("l2", g->l2_entries, g->l2_ways, DVMI_TLB_L2_MAX, 0, err);
 	if (!ret)
 		ret = check_array("walk cache", g->walk_cache_entries, 0, DVMI_TLB_WALK_MAX, 0, err);
+	if (!ret)
+		ret = check_array("stage 2", g->stage2_entries, 0, DVMI_TLB_WALK_MAX, 0, err);
 	if (!ret && g->walkers < 1)
 		ret = dvmi_error(err, DVM_EINVAL, "walkers", "a CPU has at least one");
 	return ret;
+}
+
+static void set_shapes(struct tlb_shape shape[DVMI_PARTS], const struct dvmi_tlb_geometry *g)
+{
+	int whole = g->stage2_granule_bits > 0;
+
+	shape[DVMI_PART_L1I] = (struct tlb_shape){ (uint32_t)g->l1i_entries,
+						   (uint32_t)g->l1i_ways, 1, whole };
+	shape[DVMI_PART_L1D] = (struct tlb_shape){ (uint32_t)g->l1d_entries,
+						   (uint32_t)g->l1d_ways, 1, whole };
+	shape[DVMI_PART_L2] = (struct tlb_shape){ (uint32_t)g->l2_entries, (uint32_t)g->l2_ways, 0,
+						  whole };
+	shape[DVMI_PART_WALK] = (struct tlb_shape){ (uint32_t)g->walk_cache_entries, 0, 0, 0 };
+	shape[DVMI_PART_STAGE2] = (struct tlb_shape){ (uint32_t)g->stage2_entries, 0, 0, 0 };
+}
+
+/* What the entries of the classes cover. */
+static void set_classes(struct tlb_array *a, int part, const struct dvmi_granule *g)
+{
+	a->table = part == DVMI_PART_STAGE2 ? 2 : part == DVMI_PART_WALK;
+	a->classes = part == DVMI_PART_WALK ? 3 : g->classes;
+	for (unsigned c = 1; c <= a->classes; c++)
+		a->shift[c] = (uint8_t)((part == DVMI_PART_WALK ? g->level_shift[c - 1] :
+								  g->cls[c].shift) -
+					12);
 }
 
 int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *g,
 		 struct dvmi_tlb_log *log, uint64_t hop_ps, struct dvm_error *err)
 {
 	struct tlb_shape shape[DVMI_PARTS];
-	struct dvmi_granule granule;
+	struct dvmi_granule granule, stage2;
 	struct dvmi_tlb *tlb;
 	size_t bytes = (sizeof(*tlb) + 15) & ~(size_t)15;
 	char *memory;
@@ -45,14 +72,14 @@ int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *g,
 
 	if (!ret)
 		ret = dvmi_granule_init(&granule, g->granule_bits, g->va_bits, err);
+	if (!ret)
+		ret = dvmi_granule_init(&stage2,
+					g->stage2_granule_bits ? g->stage2_granule_bits :
+								 g->granule_bits,
+					48, err);
 	if (ret)
 		return ret;
-	shape[DVMI_PART_L1I] = (struct tlb_shape){ (uint32_t)g->l1i_entries,
-						   (uint32_t)g->l1i_ways, 1 };
-	shape[DVMI_PART_L1D] = (struct tlb_shape){ (uint32_t)g->l1d_entries,
-						   (uint32_t)g->l1d_ways, 1 };
-	shape[DVMI_PART_L2] = (struct tlb_shape){ (uint32_t)g->l2_entries, (uint32_t)g->l2_ways, 0 };
-	shape[DVMI_PART_WALK] = (struct tlb_shape){ (uint32_t)g->walk_cache_entries, 0, 0 };
+	set_shapes(shape, g);
 	for (int i = 0; i < DVMI_PARTS; i++)
 		bytes += tlb_array_bytes(&shape[i]);
 	tlb = dvmi_zalloc(bytes);
@@ -60,20 +87,14 @@ int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *g,
 		return dvmi_error_nomem(err);
 	tlb->bytes = bytes;
 	tlb->granule = granule;
+	tlb->stage2_granule = stage2;
 	tlb->geometry = *g;
 	tlb->hop_ps = hop_ps;
 	memory = (char *)tlb + ((sizeof(*tlb) + 15) & ~(size_t)15);
 	for (int i = 0; i < DVMI_PARTS; i++) {
-		struct tlb_array *a = &tlb->part[i];
-
-		tlb_array_init(a, &shape[i], memory);
+		tlb_array_init(&tlb->part[i], &shape[i], memory);
 		memory += tlb_array_bytes(&shape[i]);
-		a->table = i == DVMI_PART_WALK;
-		a->classes = i == DVMI_PART_WALK ? 3 : granule.classes;
-		for (unsigned c = 1; c <= a->classes; c++)
-			a->shift[c] = (uint8_t)((i == DVMI_PART_WALK ? granule.level_shift[c - 1] :
-								       granule.cls[c].shift) -
-						12);
+		set_classes(&tlb->part[i], i, i == DVMI_PART_STAGE2 ? &stage2 : &granule);
 	}
 	memo_clear(tlb);
 	if (log) {
@@ -176,8 +197,8 @@ static uint32_t find_l1(const struct tlb_array *a, const struct tlb_counts *coun
 	return NO_SLOT;
 }
 
-static void note_stale(struct dvmi_tlb *tlb, uint64_t record, uint64_t version, bool walk,
-		       uint64_t now_ps)
+void tlb_note_stale(struct dvmi_tlb *tlb, uint64_t record, uint64_t version, enum tlb_use use,
+		    uint64_t now_ps)
 {
 	tlb->stats.stale_uses++;
 	if (tlb->has_stale)
@@ -187,56 +208,16 @@ static void note_stale(struct dvmi_tlb *tlb, uint64_t record, uint64_t version, 
 		.va = record & ((UINT64_C(1) << 51) - 1),
 		.asid = (uint16_t)((tlb->who & KEY_ASID) >> KEY_ASID_SHIFT),
 		.vmid = (uint8_t)((tlb->who & KEY_VMID) >> KEY_VMID_SHIFT),
-		.walk = walk,
+		.walk = use == TLB_USE_WALK,
+		.stage2 = use == TLB_USE_STAGE2,
 		.version = version,
 		.time_ps = now_ps,
 	};
 }
 
-/* What a new translation is made of. */
-struct fill {
-	uint64_t key, version;
-};
-
-/* Read the tables for @query. Returns 0 when the address is not mapped. */
-static int walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint64_t record,
-		uint64_t query, uint64_t now_ps, struct fill *fill, struct dvmi_tlb_result *result)
-{
-	const struct dvmi_ptable *pt = record & DVMI_ACCESS_UPPER ? context->upper : context->lower;
-	const struct dvmi_granule *g = &tlb->granule;
-	struct dvmi_xlate x = { g->bits, 1, record & DVMI_ACCESS_UPPER ? 1 : 0 };
-	uint64_t stale_version;
-	unsigned class;
-	int stale;
-
-	fill->version = 0;
-	if (pt) {
-		x = dvmi_ptable_lookup(pt, record);
-		fill->version = dvmi_ptable_version(pt);
-	}
-	if (context->timed)
-		fill->version = now_ps;
-	class = x.size_bits ? dvmi_granule_class(g, x.size_bits) : 0;
-	result->level = DVMI_TLB_WALK;
-	result->fetches = tlb_walk(tlb, query, g->cls[class].level, x.global, fill->version, &stale,
-				   &stale_version);
-	result->cost_ps += result->fetches * tlb->geometry.walk_step_ps;
-	tlb->stats.walks++;
-	tlb->stats.descriptors += result->fetches;
-	if (stale) {
-		result->flags |= DVMI_TLB_STALE;
-		note_stale(tlb, record, stale_version, true, now_ps);
-	}
-	if (!class)
-		return 0;
-	fill->key = tlb_key(&tlb->part[DVMI_PART_L1D], query, class, x.global) |
-		    (x.writable ? KEY_WRITE : 0);
-	return 1;
-}
-
 /* L1 missed: L2, else a walk that fills L2. Returns 0 when the address is not mapped. */
 static int refill(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint64_t record,
-		  uint64_t query, uint64_t now_ps, struct fill *fill, struct dvmi_tlb_result *result)
+		  uint64_t query, uint64_t now_ps, struct tlb_fill *fill, struct dvmi_tlb_result *result)
 {
 	struct tlb_array *l2 = &tlb->part[DVMI_PART_L2];
 	uint32_t slot = tlb_array_find(l2, query);
@@ -249,13 +230,16 @@ static int refill(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, 
 		l2->stamp[slot] = ++tlb->clock;
 		fill->key = l2->key[slot];
 		fill->version = l2->version[slot];
+		fill->whole = l2->whole ? l2->whole[slot] : key_class(fill->key);
 		return 1;
 	}
-	if (!walk(tlb, context, record, query, now_ps, fill, result))
+	if (!tlb_walk(tlb, context, record, query, now_ps, fill, result))
 		return 0;
-	if (l2->entries)
-		tlb_array_put(l2, tlb_array_victim(l2, fill->key), fill->key, fill->version,
-			      ++tlb->clock, &tlb->counts);
+	if (l2->entries) {
+		slot = tlb_array_victim(l2, fill->key);
+		tlb_array_put(l2, slot, fill->key, fill->version, ++tlb->clock, &tlb->counts);
+		tlb_array_set_whole(l2, slot, fill->whole);
+	}
 	return 1;
 }
 
@@ -267,7 +251,7 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 	struct tlb_array *a = side_array(tlb, side);
 	uint64_t query = query_of(tlb->who, record), key;
 	uint32_t slot = find_l1(a, &tlb->counts, query);
-	struct fill fill;
+	struct tlb_fill fill;
 
 	*result = (struct dvmi_tlb_result){ .level = DVMI_TLB_L1 };
 	tlb->memo_mask[side] = 0;
@@ -285,13 +269,14 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 		tlb_array_make_room(a, fill.key, &tlb->counts);
 		slot = tlb_array_victim(a, fill.key);
 		tlb_array_put(a, slot, fill.key, fill.version, 0, &tlb->counts);
+		tlb_array_set_whole(a, slot, fill.whole);
 	}
 	a->stamp[slot] = ++tlb->clock;
 	tlb->predict[side][predict_hash(query & ~KEY_WRITE)] = (uint16_t)slot;
 	key = a->key[slot];
 	if (key & KEY_STALE) {
 		result->flags |= DVMI_TLB_STALE;
-		note_stale(tlb, record, a->version[slot], false, now_ps);
+		tlb_note_stale(tlb, record, a->version[slot], TLB_USE_LEAF, now_ps);
 	}
 	if ((query & KEY_WRITE) && !(key & KEY_WRITE)) {
 		tlb->stats.writes_refused++;
@@ -304,8 +289,9 @@ static void access_slow(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *con
 	tlb->memo[side] = (a->match[slot].match & KEY_QUERY) << 12;
 }
 
-/* Room for @n more records in the 32-bit LRU clock; a record takes at most 8 stamps. */
-#define STAMPS_PER_RECORD 8
+/* Room for @n more records in the 32-bit LRU clock; a record takes at most 16 stamps: an
+   entry of each L1 and L2, 4 of the walk cache, 5 of stage 2. */
+#define STAMPS_PER_RECORD 16
 
 static void make_stamps(struct dvmi_tlb *tlb, size_t n)
 {

@@ -4,6 +4,7 @@
 
 #include "hw/granule.h"
 #include "hw/ptable.h"
+#include "hw/stage2.h"
 #include "hw/tlb_log.h"
 
 #include <stdbool.h>
@@ -11,7 +12,8 @@
 #include <stdint.h>
 
 /*
- * The TLBs of one CPU: L1 instruction, L1 data, unified L2, and a walk cache; exact, with true LRU.
+ * The TLBs of one CPU: L1 instruction, L1 data, unified L2, a walk cache, and for virtual machines a
+ * cache of stage-2 translations; exact, with true LRU.
  *
  * Rules (each has a test, and tests/hw/ref_tlb.c is the same rules written plainly):
  *  - An entry is keyed by VMID, ASID (unless global), half of the address space (VA bit 55) and
@@ -27,6 +29,18 @@
  *  - Cost: what the caller charges per access; + l2_hit_ps when L1 missed; + walk_step_ps for
  *    each descriptor fetched when L2 missed. Walks of one instruction stream do not overlap; see
  *    dvmi_walk_parallel_ps() for independent misses.
+ *
+ * With a second stage (context.stage2):
+ *  - Entries hold both stages in one (Arm ARM DDI 0487, D8, "Use of ASIDs and VMIDs"; "Caching of
+ *    translation table entries"): an entry covers the smaller of what the two leaves cover. Where
+ *    that is the stage-2 leaf, a large page of the guest takes many entries, and an operation by
+ *    address still removes all of them: it names the stage-1 leaf, whose size and level count.
+ *  - A walk translates the address of each table that it reads by stage 2, and the address that
+ *    the leaf gives. A walk-cache entry has the next table's address translated already.
+ *  - A stage-2 translation is served by the stage-2 cache, else it reads stage2.reads descriptors.
+ *    With n1 and n2 descriptors and nothing cached, (n1 + 1) * (n2 + 1) - 1 are read.
+ *  - Stage-1 operations leave the stage-2 cache alone, stage-2 operations by address leave combined
+ *    entries alone (DDI 0487: a stage-1 operation must follow).
  */
 struct dvmi_tlb_geometry {
 	int granule_bits; /* 12, 14, 16 */
@@ -36,6 +50,8 @@ struct dvmi_tlb_geometry {
 	int l2_entries, l2_ways; /* 0 entries: no L2 */
 	int walk_cache_entries; /* fully associative; 0: none */
 	int walkers;
+	int stage2_entries; /* stage-2 translations, fully associative; 0: none are kept */
+	int stage2_granule_bits; /* of the hypervisor's tables; 0: there is no stage 2 */
 	uint64_t l2_hit_ps, walk_step_ps;
 };
 
@@ -58,6 +74,9 @@ struct dvmi_tlb_context {
 	uint8_t vmid;
 	bool timed;
 	const struct dvmi_ptable *lower, *upper;
+	/* In a virtual machine whose stage 2 is on, else NULL; and the address space's number there. */
+	const struct dvmi_stage2 *stage2;
+	uint32_t space;
 };
 
 /* One access in a batch: VA[47:0] and these. */
@@ -75,13 +94,14 @@ enum dvmi_tlb_level { DVMI_TLB_L1, DVMI_TLB_L2, DVMI_TLB_WALK };
 struct dvmi_tlb_result {
 	enum dvmi_tlb_level level;
 	unsigned flags;
-	unsigned fetches; /* descriptors read by the walk */
+	unsigned fetches; /* descriptors read by the walk, of both stages */
 	uint64_t cost_ps; /* beyond the caller's own cost of an access */
 };
 
 struct dvmi_tlb_stats {
 	uint64_t accesses, writes_refused, unmapped;
 	uint64_t l1i_misses, l1d_misses, l2_hits, walks, descriptors;
+	uint64_t stage2_hits, stage2_walks; /* of walks' stage-2 translations */
 	uint64_t invalidated; /* entries removed by invalidations, walk-cache entries included */
 	uint64_t stale_uses;
 };
@@ -91,7 +111,8 @@ struct dvmi_tlb_stale {
 	uint64_t va; /* bits 47:0, DVMI_ACCESS_* as in a record */
 	uint16_t asid;
 	uint8_t vmid;
-	bool walk; /* a walk-cache entry, not a translation */
+	bool walk;   /* a walk-cache entry, not a translation */
+	bool stage2; /* a stage-2 translation */
 	uint64_t version; /* of the entry */
 	uint64_t time_ps;
 };
@@ -158,11 +179,19 @@ size_t dvmi_tlb_bytes(const struct dvmi_tlb *tlb);
 size_t dvmi_tlb_entries(const struct dvmi_tlb *tlb);
 
 /* For tests and reports: contents, set by set, most recently used first. */
-enum dvmi_tlb_part { DVMI_PART_L1I, DVMI_PART_L1D, DVMI_PART_L2, DVMI_PART_WALK, DVMI_PARTS };
+enum dvmi_tlb_part {
+	DVMI_PART_L1I,
+	DVMI_PART_L1D,
+	DVMI_PART_L2,
+	DVMI_PART_WALK,
+	DVMI_PART_STAGE2,
+	DVMI_PARTS
+};
 struct dvmi_tlb_entry {
-	uint64_t va;	     /* bits 47:0, first byte covered */
+	uint64_t va;	     /* bits 47:0, first byte covered; of stage 2: the IPA */
 	uint8_t upper, vmid, global, writable, stale;
 	uint8_t shift, level; /* log2 of the bytes covered; level of the descriptor */
+	uint8_t stage1_shift; /* log2 of what the stage-1 descriptor covers; of stage 2: 0 */
 	uint16_t asid;	     /* 0 when global */
 	uint32_t set;
 	uint64_t version;

@@ -11,7 +11,7 @@ size_t tlb_array_bytes(const struct tlb_shape *shape)
 	size_t n = shape->entries;
 
 	return 2 * up(n * sizeof(uint64_t)) + up(n * sizeof(uint32_t)) +
-	       (shape->match ? n * sizeof(struct tlb_match) : 0);
+	       (shape->match ? n * sizeof(struct tlb_match) : 0) + (shape->whole ? up(n) : 0);
 }
 
 /* Never equal to a query, whose class bits are 0. */
@@ -31,6 +31,10 @@ void tlb_array_init(struct tlb_array *a, const struct tlb_shape *shape, char *me
 	memory += up(n * sizeof(uint64_t));
 	a->stamp = (uint32_t *)(void *)memory;
 	memory += up(n * sizeof(uint32_t));
+	if (shape->whole) {
+		a->whole = (uint8_t *)memory;
+		memory += up(n);
+	}
 	if (!shape->match)
 		return;
 	a->match = (struct tlb_match *)(void *)memory;
@@ -116,9 +120,47 @@ static void count(struct tlb_array *a, uint64_t key, struct tlb_counts *counts, 
 		*near = (uint16_t)(*near + by);
 }
 
+/* The entry in @slot goes. */
+static void count_splinter(struct tlb_array *a, uint32_t slot, uint32_t by)
+{
+	unsigned whole = a->whole[slot];
+
+	if (whole == key_class(a->key[slot]))
+		return;
+	a->splinter_count[whole] += by;
+	if (a->splinter_count[whole])
+		a->splinters |= (uint8_t)(1u << whole);
+	else
+		a->splinters &= (uint8_t)~(1u << whole);
+}
+
+void tlb_array_set_whole(struct tlb_array *a, uint32_t slot, unsigned whole)
+{
+	if (!a->whole)
+		return;
+	a->whole[slot] = (uint8_t)whole;
+	count_splinter(a, slot, 1);
+}
+
+uint64_t tlb_array_stage1_key(const struct tlb_array *a, uint32_t slot)
+{
+	uint64_t key = a->key[slot];
+	unsigned whole;
+
+	if (!a->whole || a->whole[slot] == key_class(key))
+		return key;
+	whole = a->whole[slot];
+	key &= ~(KEY_CLASS | ((UINT64_C(1) << a->shift[whole]) - 1));
+	return key | (uint64_t)whole << KEY_CLASS_SHIFT;
+}
+
 void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *counts)
 {
 	count(a, a->key[slot], counts, UINT32_MAX);
+	if (a->whole) {
+		count_splinter(a, slot, UINT32_MAX);
+		a->whole[slot] = 0;
+	}
 	a->key[slot] = 0;
 	a->stamp[slot] = 0;
 	set_match(a, slot, 0);
@@ -127,10 +169,15 @@ void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *count
 void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint64_t version,
 		   uint32_t stamp, struct tlb_counts *counts)
 {
-	if (a->key[slot])
+	if (a->key[slot]) {
 		count(a, a->key[slot], counts, UINT32_MAX);
+		if (a->whole)
+			count_splinter(a, slot, UINT32_MAX);
+	}
 	count(a, key, counts, 1);
 	a->key[slot] = key;
+	if (a->whole)
+		a->whole[slot] = (uint8_t)key_class(key);
 	a->version[slot] = version;
 	a->stamp[slot] = stamp;
 	set_match(a, slot, key);
@@ -188,6 +235,11 @@ static inline void visit_slot(struct visit *v, uint32_t slot)
 	}
 }
 
+static inline int splinter(const struct tlb_array *a, uint32_t slot)
+{
+	return a->whole && a->whole[slot] != key_class(a->key[slot]);
+}
+
 /* One unit of one class. */
 static void visit_unit(struct visit *v, unsigned class, uint64_t unit)
 {
@@ -200,7 +252,8 @@ static void visit_unit(struct visit *v, unsigned class, uint64_t unit)
 	for (; slot < end; slot++) {
 		uint64_t key = a->key[slot];
 
-		if ((key & (KEY_VA | KEY_CLASS)) == want && tlb_op_matches(v->op, key))
+		if ((key & (KEY_VA | KEY_CLASS)) == want && tlb_op_matches(v->op, key) &&
+		    !splinter(a, slot))
 			visit_slot(v, slot);
 	}
 }
@@ -214,9 +267,28 @@ static void visit_all(struct visit *v, unsigned classes)
 		uint64_t key = a->key[i], va = key & KEY_VA;
 		unsigned class = key_class(key);
 
-		if (!(classes >> class & 1) || !tlb_op_matches(op, key))
+		if (!(classes >> class & 1) || !tlb_op_matches(op, key) || splinter(a, i))
 			continue;
 		if (va <= op->last && va + ((UINT64_C(1) << a->shift[class]) - 1) >= op->first)
+			visit_slot(v, i);
+	}
+}
+
+/* Splinters: their stage-1 leaf decides. */
+static void visit_splinters(struct visit *v, unsigned classes)
+{
+	const struct tlb_array *a = v->a;
+	const struct tlb_op *op = v->op;
+
+	for (uint32_t i = 0; i < a->entries; i++) {
+		uint64_t key, va;
+
+		if (!a->key[i] || !splinter(a, i))
+			continue;
+		key = tlb_array_stage1_key(a, i);
+		va = key & KEY_VA;
+		if ((classes >> key_class(key) & 1) && tlb_op_matches(op, key) && va <= op->last &&
+		    va + ((UINT64_C(1) << a->shift[key_class(key)]) - 1) >= op->first)
 			visit_slot(v, i);
 	}
 }
@@ -228,6 +300,8 @@ uint64_t tlb_array_apply(struct tlb_array *a, const struct tlb_op *op, unsigned 
 	uint64_t few = a->sets > 1 ? a->sets / 2 : 4;
 	unsigned scan = 0;
 
+	if (classes & a->splinters)
+		visit_splinters(&v, classes);
 	classes &= a->used;
 	for (unsigned c = 1; classes >> c; c++) {
 		uint64_t first = op->first >> a->shift[c], last = op->last >> a->shift[c];

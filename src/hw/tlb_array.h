@@ -67,13 +67,20 @@ struct tlb_array {
 	uint32_t set_mask; /* sets - 1 when that is a power of two, else 0 */
 	uint8_t shift[8];  /* by class: log2 of the 4-KiB units covered */
 	uint8_t classes;   /* valid: 1..classes */
-	uint8_t table;	   /* the walk cache: other shifts, other hashes */
+	uint8_t table;	   /* 1: the walk cache, 2: stage 2: other shifts, other hashes */
 	uint8_t used;	   /* bit c: count[c] is not 0 */
 	uint32_t count[8][2]; /* by class, global */
 	uint64_t *key;
 	uint64_t *version;
 	uint32_t *stamp;
 	struct tlb_match *match; /* L1 only, else NULL */
+	/*
+	 * With a second stage, of leaf arrays: the class of the stage-1 leaf that an entry was made
+	 * from, which is larger than its own where stage 2 splinters it. Else NULL.
+	 */
+	uint8_t *whole;
+	uint8_t splinters; /* bit c: splinters[c] is not 0 */
+	uint32_t splinter_count[8]; /* entries smaller than their stage-1 leaf, by its class */
 };
 
 /* An operation in the form that is applied. */
@@ -87,6 +94,7 @@ struct tlb_op {
 	uint16_t bucket[2];
 	uint8_t kind;
 	uint8_t leaf_classes, walk_classes; /* bit c: entries of class c may match */
+	uint8_t stage2_classes;
 	uint8_t hit_global;
 };
 
@@ -95,6 +103,7 @@ struct tlb_op {
 struct tlb_shape {
 	uint32_t entries, ways;
 	int match; /* an L1 */
+	int whole; /* entries may be splinters */
 };
 
 size_t tlb_array_bytes(const struct tlb_shape *shape);
@@ -112,7 +121,7 @@ static inline unsigned tlb_near(const struct tlb_array *a, uint64_t va, unsigned
 {
 	uint64_t unit = (va & KEY_VA) >> a->shift[class];
 
-	unit |= (uint64_t)(class + (a->table ? 8u : 0u)) << 40;
+	unit |= (uint64_t)(class + 8u * a->table) << 40;
 	/* Two rounds: one is linear, and ranges would fall on each other. */
 	unit = (unit ^ unit >> 11) * UINT64_C(0x9e3779b97f4a7c15);
 	return (unsigned)(((unit ^ unit >> 32) * UINT64_C(0xbf58476d1ce4e5b9)) >> (64 - NEAR_BITS));
@@ -128,6 +137,10 @@ uint32_t tlb_array_victim(const struct tlb_array *a, uint64_t key);
 /* Replace @slot. @counts: the TLB's. */
 void tlb_array_put(struct tlb_array *a, uint32_t slot, uint64_t key, uint64_t version,
 		   uint32_t stamp, struct tlb_counts *counts);
+/* The entry in @slot, just put, is made from a stage-1 leaf of class @whole. */
+void tlb_array_set_whole(struct tlb_array *a, uint32_t slot, unsigned whole);
+/* The key that the stage-1 leaf of the entry in @slot would have. */
+uint64_t tlb_array_stage1_key(const struct tlb_array *a, uint32_t slot);
 void tlb_array_drop(struct tlb_array *a, uint32_t slot, struct tlb_counts *counts);
 /* Drop what the new @key would overlap (L1). */
 void tlb_array_make_room(struct tlb_array *a, uint64_t key, struct tlb_counts *counts);

@@ -28,6 +28,10 @@ struct tlb_bulk {
 	size_t size, used;
 	uint64_t levels[CLASS_IDS][SCOPES]; /* bit k: level k occurs */
 	uint64_t all, vmall[DVMI_TLB_VMIDS]; /* position + 1 of the newest */
+	/* Few operations name stage 2: they are applied one by one. */
+	const struct tlb_op *ops;
+	uint32_t *stage2; /* positions */
+	size_t stage2_count, stage2_capacity;
 	unsigned classes;		     /* bit id: some TLB holds such entries */
 	unsigned globals;		     /* bit half: some TLB holds global ones */
 	uint8_t shift[CLASS_IDS];
@@ -134,13 +138,34 @@ static int put_range(struct tlb_bulk *b, const struct tlb_op *op, uint64_t newer
 	return ret;
 }
 
+static int put_stage2(struct tlb_bulk *b, uint64_t position)
+{
+	void *p = b->stage2;
+	int ret = dvmi_grow(&p, &b->stage2_capacity, b->stage2_count + 1, sizeof(*b->stage2));
+
+	if (ret)
+		return ret;
+	b->stage2 = p;
+	b->stage2[b->stage2_count++] = (uint32_t)position;
+	return 0;
+}
+
 static int put_op(struct tlb_bulk *b, const struct tlb_op *op, uint64_t newer)
 {
+	if (op->stage2_classes) {
+		int ret = put_stage2(b, newer - 1);
+
+		if (ret)
+			return ret;
+	}
 	switch (op->kind) {
+	case DVMI_INVAL_IPA:
+		return 0;
 	case DVMI_INVAL_ALL:
 		b->all = newer;
 		return 0;
 	case DVMI_INVAL_VMALL:
+	case DVMI_INVAL_VMALLS12:
 		b->vmall[(op->want & KEY_VMID) >> KEY_VMID_SHIFT] = newer;
 		return 0;
 	case DVMI_INVAL_ASID:
@@ -156,8 +181,10 @@ static void see_tlb(struct tlb_bulk *b, const struct dvmi_tlb *tlb)
 	const struct tlb_array *walk = &tlb->part[DVMI_PART_WALK];
 
 	for (int part = 0; part < DVMI_PARTS; part++) {
-		unsigned used = tlb->part[part].used >> 1;
+		unsigned used = (unsigned)(tlb->part[part].used | tlb->part[part].splinters) >> 1;
 
+		if (part == DVMI_PART_STAGE2)
+			continue;
 		b->classes |= part == DVMI_PART_WALK ? used << 6 : used;
 	}
 	for (unsigned half = 0; half < 2; half++)
@@ -177,6 +204,7 @@ struct tlb_bulk *tlb_bulk_new(const struct tlb_op *ops, size_t from, size_t end,
 
 	if (ret)
 		return NULL;
+	b->ops = ops;
 	b->size = 1024;
 	b->slots = dvmi_calloc(b->size, sizeof(*b->slots));
 	ret = b->slots ? 0 : -DVM_ENOMEM;
@@ -196,6 +224,7 @@ void tlb_bulk_free(struct tlb_bulk *b)
 	if (!b)
 		return;
 	dvmi_free(b->slots);
+	dvmi_free(b->stage2);
 	dvmi_free(b);
 }
 
@@ -240,14 +269,19 @@ void tlb_bulk_apply(const struct tlb_bulk *b, struct dvmi_tlb *tlb)
 		struct tlb_array *a = &tlb->part[part];
 		unsigned first = part == DVMI_PART_WALK ? 5 : UINT32_MAX; /* id = class + first */
 
-		for (uint32_t i = 0; i < a->entries; i++) {
-			if (!a->key[i] || !removed(b, a->key[i], key_class(a->key[i]) + first,
-						   tlb->cursor[OP_INVAL]))
+		for (uint32_t i = 0; i < a->entries && part != DVMI_PART_STAGE2; i++) {
+			uint64_t key = tlb_array_stage1_key(a, i);
+
+			if (!key || !removed(b, key, key_class(key) + first, tlb->cursor[OP_INVAL]))
 				continue;
 			tlb_array_drop(a, i, &tlb->counts);
 			hits++;
 		}
 	}
+	for (size_t i = 0; i < b->stage2_count; i++)
+		if (b->stage2[i] >= tlb->cursor[OP_INVAL])
+			hits += tlb_array_apply(&tlb->part[DVMI_PART_STAGE2], &b->ops[b->stage2[i]],
+						0xfe, 0, &tlb->counts);
 	if (!hits)
 		return;
 	memo_clear(tlb);

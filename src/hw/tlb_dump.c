@@ -7,6 +7,7 @@ static struct dvmi_tlb_entry entry_of(const struct dvmi_tlb *tlb, enum dvmi_tlb_
 	const struct tlb_array *a = &tlb->part[part];
 	uint64_t key = a->key[slot];
 	unsigned class = key_class(key);
+	unsigned whole = key_class(tlb_array_stage1_key(a, slot));
 
 	return (struct dvmi_tlb_entry){
 		.va = (key & KEY_VA) << 12,
@@ -16,8 +17,10 @@ static struct dvmi_tlb_entry entry_of(const struct dvmi_tlb *tlb, enum dvmi_tlb_
 		.writable = (key & KEY_WRITE) != 0,
 		.stale = (key & KEY_STALE) != 0,
 		.shift = (uint8_t)(a->shift[class] + 12),
-		.level = part == DVMI_PART_WALK ? (uint8_t)(class - 1) :
-						  tlb->granule.cls[class].level,
+		.stage1_shift = part == DVMI_PART_STAGE2 ? 0 : (uint8_t)(a->shift[whole] + 12),
+		.level = part == DVMI_PART_WALK	  ? (uint8_t)(class - 1) :
+			 part == DVMI_PART_STAGE2 ? tlb->stage2_granule.cls[class].level :
+						    tlb->granule.cls[whole].level,
 		.asid = (uint16_t)((key & KEY_ASID) >> KEY_ASID_SHIFT),
 		.version = a->version[slot],
 		.set = slot / a->ways,

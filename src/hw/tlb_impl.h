@@ -23,7 +23,7 @@ struct dvmi_tlb {
 	struct tlb_counts counts;
 	/* Where a page was last found; a guess that the entry's tag verifies. */
 	uint16_t predict[SIDES][1 << PREDICT_BITS];
-	struct dvmi_granule granule;
+	struct dvmi_granule granule, stage2_granule;
 	struct dvmi_tlb_geometry geometry;
 	struct dvmi_tlb_stats stats;
 	struct dvmi_tlb_stale stale;
@@ -45,6 +45,14 @@ static inline struct tlb_array *side_array(struct dvmi_tlb *tlb, unsigned side)
 	return &tlb->part[side == SIDE_FETCH ? DVMI_PART_L1I : DVMI_PART_L1D];
 }
 
+/* The classes of entries in @part that @op may concern. */
+static inline unsigned tlb_op_classes(const struct tlb_op *op, int part)
+{
+	return part == DVMI_PART_STAGE2 ? op->stage2_classes :
+	       part == DVMI_PART_WALK	? op->walk_classes :
+					  op->leaf_classes;
+}
+
 static inline void memo_clear(struct dvmi_tlb *tlb)
 {
 	for (int side = 0; side < SIDES; side++) {
@@ -61,13 +69,21 @@ void tlb_own_settle(struct dvmi_tlb *tlb, uint64_t now_ps);
 int tlb_log_attach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb, struct dvm_error *err);
 void tlb_log_detach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb);
 
-/*
- * walk.c. Walk for @query to a leaf of @leaf_level and fill the walk cache with the table
- * descriptors read, unless @leaf_level is 0 (not mapped: charged as a walk to level 3, nothing
- * cached). *@stale: whether a marked walk-cache entry was used; then *@stale_version is its version.
- * Return: descriptors fetched.
- */
-unsigned tlb_walk(struct dvmi_tlb *tlb, uint64_t query, unsigned leaf_level, int global,
-		  uint64_t version, int *stale, uint64_t *stale_version);
+enum tlb_use { TLB_USE_LEAF, TLB_USE_WALK, TLB_USE_STAGE2 };
+
+/* A marked entry was used. */
+void tlb_note_stale(struct dvmi_tlb *tlb, uint64_t record, uint64_t version, enum tlb_use use,
+		    uint64_t now_ps);
+
+/* What a new translation is made of. */
+struct tlb_fill {
+	uint64_t key, version;
+	unsigned whole; /* class of the stage-1 leaf */
+};
+
+/* walk.c. Read the tables for @record, and let the caches of walks learn. 0: it is not mapped. */
+int tlb_walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint64_t record,
+	     uint64_t query, uint64_t now_ps, struct tlb_fill *fill,
+	     struct dvmi_tlb_result *result);
 
 #endif

@@ -34,6 +34,18 @@ static void va_form(struct tlb_op *op, const struct dvmi_granule *g, const struc
 		op->want |= KEY_UPPER;
 }
 
+static void ipa_form(struct tlb_op *op, const struct dvmi_inval *inval)
+{
+	uint64_t pages = inval->pages ? inval->pages : 1;
+
+	op->first = (inval->va & VA_MASK) >> 12;
+	if (pages > KEY_VA + 1 - op->first)
+		pages = KEY_VA + 1 - op->first;
+	op->last = op->first + pages - 1;
+	op->leaf_classes = op->walk_classes = 0;
+	op->stage2_classes = 0xfe;
+}
+
 int tlb_op_init(struct tlb_op *op, const struct dvmi_granule *g, const struct dvmi_inval *inval,
 		struct dvm_error *err)
 {
@@ -54,9 +66,18 @@ int tlb_op_init(struct tlb_op *op, const struct dvmi_granule *g, const struct dv
 	switch (inval->kind) {
 	case DVMI_INVAL_ALL:
 		op->want = op->fixed = 0;
+		op->stage2_classes = 0xfe;
 		return 0;
 	case DVMI_INVAL_VMALL:
 		op->want &= KEY_VMID;
+		return 0;
+	case DVMI_INVAL_VMALLS12:
+		op->want &= KEY_VMID;
+		op->stage2_classes = 0xfe;
+		return 0;
+	case DVMI_INVAL_IPA:
+		op->want &= KEY_VMID;
+		ipa_form(op, inval);
 		return 0;
 	case DVMI_INVAL_ASID:
 		op->asid_mask = KEY_ASID;
@@ -88,9 +109,8 @@ void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch)
 	if (!(tlb->counts.present[op->bucket[0]] | tlb->counts.present[op->bucket[1]]))
 		return;
 	for (int part = 0; part < DVMI_PARTS; part++) {
-		unsigned classes = part == DVMI_PART_WALK ? op->walk_classes : op->leaf_classes;
-
-		hits += tlb_array_apply(&tlb->part[part], op, classes, before, &tlb->counts);
+		hits += tlb_array_apply(&tlb->part[part], op, tlb_op_classes(op, part), before,
+					&tlb->counts);
 	}
 	if (!hits)
 		return;

@@ -216,7 +216,8 @@ static int same_effect(const struct tlb_op *a, const struct tlb_op *b)
 {
 	return a->want == b->want && a->fixed == b->fixed && a->asid_mask == b->asid_mask &&
 	       a->first == b->first && a->last == b->last && a->leaf_classes == b->leaf_classes &&
-	       a->walk_classes == b->walk_classes && a->hit_global == b->hit_global;
+	       a->walk_classes == b->walk_classes && a->hit_global == b->hit_global &&
+	       a->stage2_classes == b->stage2_classes;
 }
 
 static size_t effect_hash(const struct tlb_op *op)
@@ -225,7 +226,8 @@ static size_t effect_hash(const struct tlb_op *op)
 
 	h = (h ^ (h >> 32) ^ op->first) * UINT64_C(0xbf58476d1ce4e5b9);
 	h = (h ^ (h >> 29) ^ op->last ^ op->asid_mask >> 7) * UINT64_C(0x94d049bb133111eb);
-	h ^= (uint64_t)op->leaf_classes << 8 ^ op->walk_classes ^ (uint64_t)op->hit_global << 16;
+	h ^= (uint64_t)op->leaf_classes << 8 ^ op->walk_classes ^ (uint64_t)op->hit_global << 16 ^
+	     (uint64_t)op->stage2_classes << 24;
 	return (size_t)(h ^ (h >> 31));
 }
 
@@ -236,7 +238,7 @@ static size_t effect_hash(const struct tlb_op *op)
 struct covered {
 	struct dvmi_tlb_log *log;
 	struct op_list *list;
-	uint32_t vmids;
+	uint32_t vmids, both; /* VMIDs whose stage 1, whose both stages have been cleared */
 	int all;
 	unsigned global;
 };
@@ -285,8 +287,8 @@ static int superfluous(struct covered *c, uint32_t i)
 	unsigned vmid = (unsigned)((op->want & KEY_VMID) >> KEY_VMID_SHIFT);
 	uint32_t *slot;
 
-	if (c->all || ((c->vmids >> vmid & 1) && op->kind != DVMI_INVAL_ALL) ||
-	    covered_by_asid(c, op))
+	if (c->all || ((c->both >> vmid & 1) && op->kind != DVMI_INVAL_ALL) ||
+	    ((c->vmids >> vmid & 1) && !op->stage2_classes) || covered_by_asid(c, op))
 		return 1;
 	slot = index_slot(c, op);
 	if (*slot != UINT32_MAX && judges(&c->list->ops[*slot], op))
@@ -297,6 +299,8 @@ static int superfluous(struct covered *c, uint32_t i)
 		c->all |= op->kind == DVMI_INVAL_ALL;
 		if (op->kind == DVMI_INVAL_VMALL)
 			c->vmids |= UINT32_C(1) << vmid;
+		if (op->kind == DVMI_INVAL_VMALLS12)
+			c->both |= UINT32_C(1) << vmid;
 	}
 	return 0;
 }
@@ -391,7 +395,7 @@ static int make_space(struct dvmi_tlb_log *log, int which)
 		catch_up(log);
 		ret = compact(log, which);
 	}
-	if (ret || list->n < list->capacity / 2)
+	if (ret || (list->capacity && list->n <= list->capacity / 2))
 		return ret;
 	if (list->n >= RECORDS_MAX)
 		return -DVM_ELIMIT;

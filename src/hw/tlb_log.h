@@ -17,11 +17,13 @@
  * and posts a broadcast once in every one, at that node's time.
  */
 enum dvmi_inval_kind {
-	DVMI_INVAL_ALL,	  /* everything, all VMIDs */
-	DVMI_INVAL_VMALL, /* VMALLE1: all of the VMID, global entries too */
+	DVMI_INVAL_ALL,	  /* ALLE1: everything, both stages, all VMIDs */
+	DVMI_INVAL_VMALL, /* VMALLE1: all of the VMID, global entries too; stage 2 stays */
 	DVMI_INVAL_ASID,  /* ASIDE1: non-global entries of the ASID, leaf and intermediate */
 	DVMI_INVAL_VA,	  /* VAE1, VALE1, RVAE1, RVALE1: entries of the ASID, and global ones */
 	DVMI_INVAL_VAA,	  /* VAAE1, VAALE1, RVAAE1, RVAALE1: of any ASID */
+	DVMI_INVAL_IPA,	  /* IPAS2E1, IPAS2LE1, their range forms: of stage 2 alone */
+	DVMI_INVAL_VMALLS12, /* VMALLS12E1: all of the VMID, both stages */
 };
 
 #define DVMI_TTL_NONE (-1)
@@ -30,10 +32,12 @@ struct dvmi_inval {
 	enum dvmi_inval_kind kind;
 	uint8_t vmid;
 	uint16_t asid;
-	uint64_t va;	/* VA forms: bits 47:0 and 55 count; rounded down to the granule */
-	uint64_t pages; /* VA forms: granules from @va; 0 counts as 1; cut off at the half's end */
+	uint64_t va;	/* VA forms: bits 47:0 and 55 count; rounded down to the granule. IPA: the IPA */
+	uint64_t pages; /* VA forms: granules from @va; 0 counts as 1; cut off at the half's end.
+			   IPA: pages of 4 KiB, whatever the granule */
 	uint8_t leaf_only; /* VA forms: the walk cache keeps its entries */
-	int8_t ttl; /* VA forms: level hint 0..3 or DVMI_TTL_NONE; reserved levels are no hint */
+	int8_t ttl; /* VA forms: level hint 0..3 or DVMI_TTL_NONE; reserved levels are no hint. IPA: not
+		       looked at */
 };
 
 struct dvmi_tlb_log;
@@ -59,7 +63,7 @@ int dvmi_tlb_log_post(struct dvmi_tlb_log *log, const struct dvmi_inval *inval, 
  * holds one then has it marked; its next use reports DVMI_TLB_STALE. Marked entries leave the fast
  * path, so nothing is paid per access, watch or no watch. Kinds: DVMI_INVAL_VA matches the ASID's
  * non-global entries (global ones carry versions of the other table), DVMI_INVAL_VAA all,
- * DVMI_INVAL_ASID the ASID's. With leaf_only 0 walk-cache entries are judged too: for flushes
+ * DVMI_INVAL_ASID the ASID's; DVMI_INVAL_IPA and _VMALLS12 those of stage 2. With leaf_only 0 walk-cache entries are judged too: for flushes
  * after which table pages are freed. Takes effect everywhere at @at_ps, without a hop.
  */
 int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint64_t version,

@@ -15,6 +15,12 @@
 /* Descriptors of a walk to @leaf_level (start level..3) that finds nothing cached. */
 unsigned dvmi_walk_descriptors(const struct dvmi_granule *g, unsigned leaf_level);
 
+/* The same with @n1 descriptors of stage 1 and @n2 of stage 2, which is in force. */
+static inline unsigned dvmi_walk_nested(unsigned n1, unsigned n2)
+{
+	return (n1 + 1) * (n2 + 1) - 1;
+}
+
 /*
  * Time for @misses independent walks of @walk_ps each on @walkers walkers: they go in
  * ceil(misses / walkers) rounds. Saturates at UINT64_MAX.

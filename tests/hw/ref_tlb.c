@@ -140,8 +140,8 @@ struct ref_tlb *ref_tlb_new(const struct dvmi_tlb_geometry *g, uint64_t hop_ps)
 {
 	struct ref_tlb *t = calloc(1, sizeof(*t));
 	int entries[DVMI_PARTS] = {g->l1i_entries, g->l1d_entries, g->l2_entries,
-				   g->walk_cache_entries};
-	int ways[DVMI_PARTS] = {g->l1i_ways, g->l1d_ways, g->l2_ways, 0};
+				   g->walk_cache_entries, g->stage2_entries};
+	int ways[DVMI_PARTS] = {g->l1i_ways, g->l1d_ways, g->l2_ways, 0, 0};
 
 	t->g = *g;
 	t->hop = hop_ps;
@@ -222,27 +222,105 @@ static long choose(const struct list *l, uint64_t va, int upper, uint16_t asid, 
 	return best;
 }
 
-static void used_stale(struct ref_tlb *t, uint64_t record, uint16_t asid, uint8_t vmid,
-		       uint64_t version, int walk, uint64_t now, struct dvmi_tlb_result *r)
+/* An access on its way. */
+struct ref_access {
+	struct ref_tlb *t;
+	const struct ref_context *c;
+	uint64_t record, now;
+	struct dvmi_tlb_result *r;
+};
+
+static void used_stale(const struct ref_access *a, const struct dvmi_tlb_entry *e, int walk,
+		       int stage2)
 {
-	r->flags |= DVMI_TLB_STALE;
-	t->stats.stale_uses++;
-	if (!t->has_stale)
-		t->stale = (struct dvmi_tlb_stale){record, asid, vmid, walk, version, now};
-	t->has_stale = 1;
+	a->r->flags |= DVMI_TLB_STALE;
+	a->t->stats.stale_uses++;
+	if (!a->t->has_stale)
+		a->t->stale = (struct dvmi_tlb_stale){a->record, a->c->asid, a->c->vmid, walk, stage2,
+						      e->version, a->now};
+	a->t->has_stale = 1;
+}
+
+/* splitmix64's finaliser. */
+static uint64_t scramble(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= 0xbf58476d1ce4e5b9ull;
+	x ^= x >> 27;
+	x *= 0x94d049bb133111ebull;
+	return x ^ (x >> 31);
+}
+
+static uint64_t draw(const struct ref_access *a, unsigned kind, uint64_t number, uint64_t places)
+{
+	uint64_t space = a->c->space;
+
+	kind += a->record & DVMI_ACCESS_UPPER ? 128 : 0;
+	return places ? scramble(scramble(space * 256 + kind) ^ number) % places : 0;
+}
+
+/* Pages: in runs, or in one as large as the leaf. */
+static uint64_t page_ipa(const struct ref_access *a, unsigned leaf_shift)
+{
+	unsigned run = a->c->stage2->run_shift;
+	uint64_t va = a->record & LOW48;
+
+	if (leaf_shift > run)
+		run = leaf_shift;
+	return draw(a, 0, va >> run, a->c->stage2->memory_bytes >> run) * (1ull << run) +
+	       va % (1ull << run);
+}
+
+/* Tables: each by itself, in the first 64th. */
+static uint64_t table_ipa(const struct ref_access *a, unsigned level, unsigned start)
+{
+	unsigned g = (unsigned)a->t->g.granule_bits;
+	uint64_t number = level == start ? 0 : (a->record & LOW48) >> level_shift((int)g, level - 1);
+
+	return draw(a, 1 + level, number, a->c->stage2->memory_bytes / 64 >> g) << g;
+}
+
+/* One translation by stage 2: descriptors read. */
+static unsigned ref_stage2(const struct ref_access *a, uint64_t ipa)
+{
+	struct list *l = &a->t->part[DVMI_PART_STAGE2];
+	const struct dvmi_stage2 *s = a->c->stage2;
+	struct leaf leaf[8];
+	unsigned n = leaves(s->granule_bits, leaf);
+	struct dvmi_tlb_entry e = {.vmid = a->c->vmid, .shift = s->block_shift,
+				   .version = a->c->stage2_version};
+
+	for (size_t i = 0; i < l->n; i++) {
+		if (!covers(&l->e[i], ipa) || l->e[i].vmid != a->c->vmid)
+			continue;
+		a->t->stats.stage2_hits++;
+		if (l->e[i].stale)
+			used_stale(a, &l->e[i], 0, 1);
+		to_front(l, i);
+		return 0;
+	}
+	a->t->stats.stage2_walks++;
+	e.va = ipa >> s->block_shift << s->block_shift;
+	for (unsigned i = 0; i < n; i++)
+		if (leaf[i].shift == s->block_shift)
+			e.level = (uint8_t)leaf[i].level;
+	if (l->entries)
+		insert(l, e);
+	return s->reads;
 }
 
 /* Walk: returns 0 if not mapped. */
-static int ref_walk(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct ref_pt *pt,
-		    uint64_t record, uint64_t now, struct dvmi_tlb_entry *out,
-		    struct dvmi_tlb_result *r)
+static int ref_walk(const struct ref_access *a, const struct ref_pt *pt, struct dvmi_tlb_entry *out)
 {
+	struct ref_tlb *t = a->t;
 	struct list *wc = &t->part[DVMI_PART_WALK];
-	struct dvmi_xlate x = ref_pt_lookup(pt, record);
+	struct dvmi_xlate x = ref_pt_lookup(pt, a->record);
 	struct leaf leaf[8];
 	unsigned n = leaves(t->g.granule_bits, leaf), level = 3, first, start = 0;
-	uint64_t va = record & LOW48;
-	int upper = (record & DVMI_ACCESS_UPPER) != 0;
+	uint64_t va = a->record & LOW48;
+	uint16_t asid = a->c->asid;
+	uint8_t vmid = a->c->vmid;
+	int upper = (a->record & DVMI_ACCESS_UPPER) != 0, known = 0;
 
 	while (level_shift(t->g.granule_bits, start) >= (unsigned)t->g.va_bits)
 		start++;
@@ -261,35 +339,49 @@ static int ref_walk(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 		if (best < 0)
 			continue;
 		if (wc->e[best].stale)
-			used_stale(t, record, asid, vmid, wc->e[best].version, 1, now, r);
+			used_stale(a, &wc->e[best], 1, 0);
 		to_front(wc, (size_t)best);
 		first = (unsigned)l + 1;
+		known = 1;
 		break;
 	}
-	r->level = DVMI_TLB_WALK;
-	r->fetches = level - first + 1;
-	r->cost_ps += r->fetches * t->g.walk_step_ps;
-	t->stats.walks++;
-	t->stats.descriptors += r->fetches;
-	if (!x.size_bits)
-		return 0;
 	*out = (struct dvmi_tlb_entry){.upper = (uint8_t)upper,
 				       .vmid = vmid,
 				       .global = x.global,
 				       .asid = x.global ? 0 : asid,
 				       .version = pt->version};
-	for (unsigned l = first; l < level && wc->entries; l++) {
+	a->r->level = DVMI_TLB_WALK;
+	for (unsigned l = first; l <= level; l++) {
 		struct dvmi_tlb_entry e = *out;
 
-		e.level = (uint8_t)l;
-		e.shift = (uint8_t)level_shift(t->g.granule_bits, l);
+		/* Where is the table? A walk-cache entry has said so. */
+		if (a->c->stage2 && !(l == first && known))
+			a->r->fetches += ref_stage2(a, table_ipa(a, l, start));
+		a->r->fetches++;
+		/* The descriptor above is kept when it is known where it leads. */
+		if (l == first || !wc->entries || !x.size_bits)
+			continue;
+		e.level = (uint8_t)(l - 1);
+		e.shift = e.stage1_shift = (uint8_t)level_shift(t->g.granule_bits, l - 1);
 		e.va = va & ~((1ull << e.shift) - 1);
 		insert(wc, e);
 	}
+	if (x.size_bits && a->c->stage2)
+		a->r->fetches += ref_stage2(a, page_ipa(a, x.size_bits));
+	a->r->cost_ps += a->r->fetches * t->g.walk_step_ps;
+	t->stats.walks++;
+	t->stats.descriptors += a->r->fetches;
+	if (!x.size_bits)
+		return 0;
 	out->writable = x.writable;
-	out->shift = x.size_bits;
+	out->shift = out->stage1_shift = x.size_bits;
+	/* The largest size that both leaves hold. */
+	for (unsigned i = 0; i < n && a->c->stage2; i++)
+		if (leaf[i].shift <= x.size_bits &&
+		    (!i || leaf[i].shift <= a->c->stage2->block_shift))
+			out->shift = (uint8_t)leaf[i].shift;
 	out->level = (uint8_t)level;
-	out->va = va & ~((1ull << x.size_bits) - 1);
+	out->va = va & ~((1ull << out->shift) - 1);
 	return 1;
 }
 
@@ -300,12 +392,12 @@ static int overlap(const struct dvmi_tlb_entry *a, const struct dvmi_tlb_entry *
 	       a->va < b->va + (1ull << b->shift) && b->va < a->va + (1ull << a->shift);
 }
 
-void ref_tlb_access(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct ref_pt *lower,
-		    const struct ref_pt *upper, uint64_t record, uint64_t now_ps,
-		    struct dvmi_tlb_result *r)
+void ref_tlb_access(struct ref_tlb *t, const struct ref_context *c, uint64_t record,
+		    uint64_t now_ps, struct dvmi_tlb_result *r)
 {
 	int fetch = (record & DVMI_ACCESS_FETCH) != 0, up = (record & DVMI_ACCESS_UPPER) != 0;
 	struct list *l1 = &t->part[fetch ? DVMI_PART_L1I : DVMI_PART_L1D];
+	struct ref_access a = {t, c, record, now_ps, r};
 	struct list *l2 = &t->part[DVMI_PART_L2];
 	uint64_t va = record & LOW48;
 	struct dvmi_tlb_entry e;
@@ -314,7 +406,7 @@ void ref_tlb_access(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 	ref_tlb_settle(t, now_ps);
 	t->stats.accesses++;
 	*r = (struct dvmi_tlb_result){.level = DVMI_TLB_L1};
-	i = choose(l1, va, up, asid, vmid);
+	i = choose(l1, va, up, c->asid, c->vmid);
 	if (i >= 0) {
 		to_front(l1, (size_t)i);
 	} else {
@@ -324,14 +416,14 @@ void ref_tlb_access(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 			t->stats.l1d_misses++;
 		if (l2->entries)
 			r->cost_ps += t->g.l2_hit_ps;
-		i = choose(l2, va, up, asid, vmid);
+		i = choose(l2, va, up, c->asid, c->vmid);
 		if (i >= 0) {
 			t->stats.l2_hits++;
 			r->level = DVMI_TLB_L2;
 			to_front(l2, (size_t)i);
 			e = l2->e[0];
 		} else {
-			if (!ref_walk(t, asid, vmid, up ? upper : lower, record, now_ps, &e, r)) {
+			if (!ref_walk(&a, up ? c->upper : c->lower, &e)) {
 				t->stats.unmapped++;
 				r->flags |= DVMI_TLB_UNMAPPED;
 				return;
@@ -345,25 +437,35 @@ void ref_tlb_access(struct ref_tlb *t, uint16_t asid, uint8_t vmid, const struct
 		insert(l1, e);
 	}
 	if (l1->e[0].stale)
-		used_stale(t, record, asid, vmid, l1->e[0].version, 0, now_ps, r);
+		used_stale(&a, &l1->e[0], 0, 0);
 	if ((record & DVMI_ACCESS_WRITE) && !l1->e[0].writable) {
 		r->flags |= DVMI_TLB_READONLY;
 		t->stats.writes_refused++;
 	}
 }
 
-/* Is @e, of the walk cache or not, removed by @inval? One clause per rule of architecture. */
+/* Is @e of @part removed by @inval? One clause per rule of architecture. */
 static int removes(const struct ref_tlb *t, const struct dvmi_inval *inval,
-		   const struct dvmi_tlb_entry *e, int table, int watch)
+		   const struct dvmi_tlb_entry *e, int part, int watch)
 {
-	uint64_t start = (inval->va & LOW48) >> t->g.granule_bits << t->g.granule_bits, end;
-	int upper = (int)(inval->va >> 55 & 1), hint = inval->ttl;
+	uint64_t start = (inval->va & LOW48) >> t->g.granule_bits << t->g.granule_bits, end, va;
+	int upper = (int)(inval->va >> 55 & 1), hint = inval->ttl, table = part == DVMI_PART_WALK;
 
+	if (watch && table && inval->leaf_only)
+		return 0;
 	if (inval->kind == DVMI_INVAL_ALL)
-		return !(watch && table && inval->leaf_only);
+		return 1;
 	if (e->vmid != inval->vmid)
 		return 0;
-	if (watch && table && inval->leaf_only)
+	if (inval->kind == DVMI_INVAL_VMALLS12)
+		return 1;
+	if (inval->kind == DVMI_INVAL_IPA) {
+		start = (inval->va & LOW48) >> 12 << 12;
+		end = start + (inval->pages ? inval->pages : 1) * 4096;
+		return part == DVMI_PART_STAGE2 && e->va < end && e->va + (1ull << e->shift) > start;
+	}
+	/* What follows is about stage 1, or both in one. */
+	if (part == DVMI_PART_STAGE2)
 		return 0;
 	if (inval->kind == DVMI_INVAL_VMALL)
 		return 1;
@@ -377,7 +479,9 @@ static int removes(const struct ref_tlb *t, const struct dvmi_inval *inval,
 	end = start + ((inval->pages ? inval->pages : 1) << t->g.granule_bits);
 	if (end > LOW48 + 1)
 		end = LOW48 + 1;
-	if (e->upper != upper || e->va >= end || e->va + (1ull << e->shift) <= start)
+	/* The leaf it was made from is named, not the piece of it. */
+	va = e->va >> e->stage1_shift << e->stage1_shift;
+	if (e->upper != upper || va >= end || va + (1ull << e->stage1_shift) <= start)
 		return 0;
 	/* Level 0, and level 1 with 16K granules, are reserved hints without 52-bit addresses. */
 	if (hint == 0 || (hint == 1 && t->g.granule_bits == 14))
@@ -393,7 +497,7 @@ static void apply(struct ref_tlb *t, const struct pending *p)
 		struct list *l = &t->part[part];
 
 		for (size_t i = l->n; i-- > 0;) {
-			if (!removes(t, &p->inval, &l->e[i], part == DVMI_PART_WALK, p->watch))
+			if (!removes(t, &p->inval, &l->e[i], part, p->watch))
 				continue;
 			if (!p->watch) {
 				erase(l, i);

@@ -19,9 +19,16 @@ struct dvmi_xlate ref_pt_lookup(const struct ref_pt *pt, uint64_t va);
 struct ref_tlb;
 struct ref_tlb *ref_tlb_new(const struct dvmi_tlb_geometry *geometry, uint64_t hop_ps);
 void ref_tlb_free(struct ref_tlb *tlb);
-void ref_tlb_access(struct ref_tlb *tlb, uint16_t asid, uint8_t vmid, const struct ref_pt *lower,
-		    const struct ref_pt *upper, uint64_t record, uint64_t now_ps,
-		    struct dvmi_tlb_result *result);
+struct ref_context {
+	uint16_t asid;
+	uint8_t vmid;
+	const struct ref_pt *lower, *upper;
+	const struct dvmi_stage2 *stage2; /* NULL: none */
+	uint64_t stage2_version;
+	uint32_t space;
+};
+void ref_tlb_access(struct ref_tlb *tlb, const struct ref_context *context, uint64_t record,
+		    uint64_t now_ps, struct dvmi_tlb_result *result);
 void ref_tlb_apply(struct ref_tlb *tlb, const struct dvmi_inval *inval);
 void ref_tlb_post(struct ref_tlb *tlb, const struct dvmi_inval *inval, uint64_t base_ps);
 void ref_tlb_watch(struct ref_tlb *tlb, const struct dvmi_inval *range, uint64_t version,

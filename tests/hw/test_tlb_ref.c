@@ -24,6 +24,8 @@ struct world {
 	struct ref_tlb *ref[CPUS];
 	struct dvmi_ptable *lower[SPACES], *upper[VMIDS];
 	struct ref_pt *ref_lower[SPACES], *ref_upper[VMIDS];
+	struct dvmi_stage2 stage2[VMIDS];
+	int nested[VMIDS]; /* its stage 2 is on */
 	uint64_t now;
 	uint32_t version;
 	unsigned cpus, active, posts_percent;
@@ -67,12 +69,37 @@ static void random_geometry(struct world *w)
 	ck_assert_int_eq(dvmi_granule_init(&w->granule, w->geometry.granule_bits, 48, NULL), 0);
 }
 
+/* In two worlds of three there is a stage 2, of one machine or both. */
+static void random_stage2(struct world *w)
+{
+	static const int granules[] = {12, 14, 16};
+	struct dvmi_stage2_shape shape = {.granule_bits = granules[below(w, 3)], .ipa_bits = 40};
+	struct dvmi_granule g;
+
+	if (!below(w, 3))
+		return;
+	w->geometry.stage2_granule_bits = shape.granule_bits;
+	w->geometry.stage2_entries = (int)below(w, 12);
+	ck_assert_int_eq(dvmi_granule_init(&g, shape.granule_bits, 48, NULL), 0);
+	for (int i = 0; i < VMIDS; i++) {
+		do
+			shape.block_shift = g.cls[1 + below(w, g.classes)].shift;
+		while (shape.block_shift > 30);
+		shape.ipa_bits = 36 + 4 * (int)below(w, 4);
+		shape.memory_bytes = UINT64_C(1) << (24 + below(w, 12));
+		shape.run_shift = 12 + below(w, 10);
+		ck_assert_int_eq(dvmi_stage2_init(&w->stage2[i], &shape, NULL), 0);
+		w->nested[i] = i ? !w->nested[0] || below(w, 2) : (int)below(w, 2);
+	}
+}
+
 static void setup(struct world *w, uint64_t seed, unsigned cpus)
 {
 	memset(w, 0, sizeof(*w));
 	w->seed = seed;
 	dvmi_rng_init(&w->rng, seed, 0);
 	random_geometry(w);
+	random_stage2(w);
 	w->now = 1;
 	w->cpus = cpus ? cpus : 1 + below(w, 3);
 	/* In some worlds the last CPU hardly ever acts, and its backlog grows. */
@@ -162,14 +189,21 @@ static struct dvmi_tlb_context context_of(struct world *w, unsigned space)
 	return (struct dvmi_tlb_context){.asid = spaces[space].asid,
 					 .vmid = spaces[space].vmid,
 					 .lower = w->lower[space],
-					 .upper = w->upper[vm_of(space)]};
+					 .upper = w->upper[vm_of(space)],
+					 .stage2 = w->nested[vm_of(space)] ?
+							   &w->stage2[vm_of(space)] : NULL,
+					 .space = space};
 }
 
 static void ref_access(struct world *w, unsigned cpu, unsigned space, uint64_t record, uint64_t now,
 		       struct dvmi_tlb_result *result)
 {
-	ref_tlb_access(w->ref[cpu], spaces[space].asid, spaces[space].vmid, w->ref_lower[space],
-		       w->ref_upper[vm_of(space)], record, now, result);
+	struct dvmi_tlb_context c = context_of(w, space);
+	struct ref_context context = {c.asid, c.vmid, w->ref_lower[space],
+				      w->ref_upper[vm_of(space)], c.stage2,
+				      c.stage2 ? c.stage2->version : 0, space};
+
+	ref_tlb_access(w->ref[cpu], &context, record, now, result);
 }
 
 static void access_both(struct world *w, unsigned cpu, unsigned space, uint64_t record)
@@ -239,10 +273,11 @@ static struct dvmi_inval random_inval(struct world *w)
 {
 	static const enum dvmi_inval_kind kinds[] = {
 		DVMI_INVAL_VA,	DVMI_INVAL_VA,	 DVMI_INVAL_VA,	  DVMI_INVAL_VA,    DVMI_INVAL_VAA,
-		DVMI_INVAL_VAA, DVMI_INVAL_ASID, DVMI_INVAL_ASID, DVMI_INVAL_VMALL, DVMI_INVAL_ALL};
+		DVMI_INVAL_VAA, DVMI_INVAL_ASID, DVMI_INVAL_ASID, DVMI_INVAL_VMALL, DVMI_INVAL_ALL,
+		DVMI_INVAL_VMALLS12};
 	unsigned space = below(w, SPACES);
 	struct dvmi_inval inval = {
-		.kind = kinds[below(w, below(w, 8) ? 8 : 10)],
+		.kind = kinds[below(w, below(w, 8) ? 8 : 11)],
 		.vmid = spaces[space].vmid,
 		.asid = spaces[space].asid,
 		.va = random_va(w) | (below(w, 4) ? 0 : UINT64_C(0xff) << 48),
@@ -251,6 +286,14 @@ static struct dvmi_inval random_inval(struct world *w)
 		.ttl = (int8_t)(below(w, 2) ? DVMI_TTL_NONE : (int)below(w, 4)),
 	};
 
+	if (w->nested[vm_of(space)] && !below(w, 3)) {
+		const struct dvmi_stage2 *s = &w->stage2[vm_of(space)];
+
+		inval.kind = DVMI_INVAL_IPA;
+		inval.va = below(w, 2) ? dvmi_stage2_page(s, space, 0, random_va(w), w->granule.bits) :
+					 dvmi_stage2_table(s, &w->granule, space, 0, random_va(w),
+							   below(w, 4));
+	}
 	return inval;
 }
 
@@ -296,6 +339,7 @@ static void do_table(struct world *w)
 	ck_assert_int_eq(dvmi_ptable_set(pt, va, pages, x, NULL), 0);
 	ref_pt_set(ref, va, pages, x);
 	w->version++;
+	w->stage2[below(w, VMIDS)].version = w->version;
 	dvmi_ptable_change(pt, w->version);
 	ref_pt_change(ref, w->version);
 }
@@ -305,7 +349,8 @@ static int same_entry(const struct dvmi_tlb_entry *a, const struct dvmi_tlb_entr
 	return a->va == b->va && a->upper == b->upper && a->vmid == b->vmid &&
 	       a->global == b->global && a->writable == b->writable && a->stale == b->stale &&
 	       a->shift == b->shift && a->level == b->level && a->asid == b->asid &&
-	       a->version == b->version && a->set == b->set;
+	       a->version == b->version && a->set == b->set &&
+	       a->stage1_shift == b->stage1_shift;
 }
 
 static void compare(struct world *w, unsigned cpu)
@@ -332,6 +377,7 @@ static void compare(struct world *w, unsigned cpu)
 	t = ref_tlb_stale(w->ref[cpu]);
 	ck_assert_msg(!s == !t && (!s || (s->va == t->va && s->asid == t->asid &&
 					  s->vmid == t->vmid && s->walk == t->walk &&
+					  s->stage2 == t->stage2 &&
 					  s->version == t->version && s->time_ps == t->time_ps)),
 		      "seed %llu: first stale use", (unsigned long long)w->seed);
 }
@@ -377,7 +423,8 @@ static void step(struct world *w)
 
 #define SEEDS 150
 
-static unsigned long total_stale, total_l2, total_readonly, total_unmapped;
+static unsigned long total_stale, total_l2, total_readonly, total_unmapped, total_stage2_hits,
+	total_stage2_walks;
 
 START_TEST(fast_equals_plain)
 {
@@ -395,11 +442,14 @@ START_TEST(fast_equals_plain)
 			total_l2 += dvmi_tlb_stats(w.fast[c])->l2_hits;
 			total_readonly += dvmi_tlb_stats(w.fast[c])->writes_refused;
 			total_unmapped += dvmi_tlb_stats(w.fast[c])->unmapped;
+			total_stage2_hits += dvmi_tlb_stats(w.fast[c])->stage2_hits;
+			total_stage2_walks += dvmi_tlb_stats(w.fast[c])->stage2_walks;
 		}
 		teardown(&w);
 	}
 	/* A comparison that never met these would prove little. */
 	ck_assert(total_stale && total_l2 && total_readonly && total_unmapped);
+	ck_assert(total_stage2_hits && total_stage2_walks);
 }
 END_TEST
 

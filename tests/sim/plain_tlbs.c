@@ -130,12 +130,13 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 	span->stale = false;
 	span->starts_ps = 0;
 	do {
+		struct ref_context context = { .asid = span->asid, .vmid = span->vmid,
+					       .lower = a->lower, .upper = a->upper };
 		struct dvmi_tlb_result r;
 
 		/* What it walks for is as old as this moment. */
 		ref_pt_change(a->lower, now);
-		ref_tlb_access(a->tlbs[span->cpu], span->asid, span->vmid, a->lower, a->upper,
-			       span->accesses[span->done], now, &r);
+		ref_tlb_access(a->tlbs[span->cpu], &context, span->accesses[span->done], now, &r);
 		span->starts_ps += now;
 		span->stale = r.flags & DVMI_TLB_STALE;
 		if (span->stale)
