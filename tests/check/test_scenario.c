@@ -333,6 +333,29 @@ START_TEST(a_weakened_strategy_fails_where_its_argument_breaks)
 }
 END_TEST
 
+/*
+ * A flush that gives up restarting broadcasts. With a limit of 1 a single move is enough for that; were
+ * it local there, it would act on the wrong CPU.
+ */
+START_TEST(giving_up_restarts_is_as_safe_as_restarting)
+{
+	static const char *const names[] = {"migrate", "migrate-twice", "preempted", "arrive", "tables"};
+	char *text = strategy_text("restartable");
+	char *once = mutate(text, "MAX_RESTARTS = 8", "MAX_RESTARTS = 1");
+	char *wrong = mutate(once, "\tasid\n\ttlbi    is\n\tb ", "\tasid\n\ttlbi    local\n\tb ");
+	struct dvm_strategy *s = parse(once), *weak = parse(wrong);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		ck_assert_msg(verdict(s, util_scenario(names[i]), false) == 'S', "%s", names[i]);
+	ck_assert_int_eq(verdict(weak, util_scenario("migrate"), false), 'U');
+	dvm_strategy_free(weak);
+	dvm_strategy_free(s);
+	free(wrong);
+	free(once);
+	free(text);
+}
+END_TEST
+
 START_TEST(every_unsafe_test_names_its_final_state_and_says_the_same_as_a_litmus_file)
 {
 	char *text = strategy_text("recheck");
@@ -620,6 +643,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, ets2_does_not_change_what_prose_says_of_a_load);
 	tcase_add_loop_test(tc, a_weakened_strategy_fails_where_its_argument_breaks, 0,
 			    (int)(sizeof(mutants) / sizeof(mutants[0])));
+	tcase_add_test(tc, giving_up_restarts_is_as_safe_as_restarting);
 	tcase_add_test(tc,
 		       every_unsafe_test_names_its_final_state_and_says_the_same_as_a_litmus_file);
 	tcase_add_test(tc, a_limit_a_loop_and_what_can_not_be_translated_are_not_safe);

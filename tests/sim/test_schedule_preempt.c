@@ -138,6 +138,39 @@ START_TEST(a_section_restarts_when_its_task_was_switched_out)
 }
 END_TEST
 
+/*
+ * Moved every 10 us, a flush whose operations take 64 us can never end its section; after 8 restarts
+ * it broadcasts outside of it.
+ */
+START_TEST(a_section_that_never_ends_is_given_up)
+{
+	struct dvm_trace_record t[FLUSHERS * FLUSHER_RECORDS];
+	size_t n = flushers(t);
+	struct run r;
+
+	for (size_t i = 0; i < n; i++)
+		if (t[i].kind == DVM_TRACE_FLUSH)
+			t[i].amount = 64;
+	run_init(&r);
+	run_hw(&r, "phytium-ftc862-8");
+	run_set(&r, "feature.range_tlbi", 0);
+	run_set(&r, "tlbi.issue_local_ps", 1000000);
+	run_set(&r, "tlbi.issue_broadcast_ps", 1000000);
+	run_kernel(&r, "linux-7.1-preempt-full");
+	run_shipped(&r, "restartable");
+	run_trace(&r, FLUSHERS, t, n);
+	r.options.schedule = DVM_SIM_SIMULATED;
+	r.options.forced_migrations_hz = 100000;
+	run_go(&r, 1, 1);
+	ck_assert_int_eq(r.ret, 0);
+	ck_assert_uint_eq(r.stats->flushes, FLUSHERS * FLUSHES);
+	ck_assert_uint_gt(r.stats->restarts, 7 * r.stats->flushes);
+	ck_assert_uint_le(r.stats->restarts, 8 * r.stats->flushes);
+	ck_assert_uint_gt(r.stats->flushes_broadcast, 0);
+	run_fini(&r);
+}
+END_TEST
+
 /* The page-table lock: not left unless it can sleep, and then not for another CPU. */
 START_TEST(a_flush_under_the_page_table_lock_does_not_move)
 {
@@ -230,6 +263,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, kernels_without_preemption_do_not_leave_a_flush, 0,
 			    DVMI_PREEMPT_RT + 1);
 	tcase_add_test(tc, a_section_restarts_when_its_task_was_switched_out);
+	tcase_add_test(tc, a_section_that_never_ends_is_given_up);
 	tcase_add_loop_test(tc, a_flush_under_the_page_table_lock_does_not_move, 0, 2);
 	tcase_add_loop_test(tc, only_rt_leaves_a_flush_under_the_lock, 0,
 			    DVMI_PREEMPT_RT + 1);
