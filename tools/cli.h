@@ -95,6 +95,9 @@ const char *cli_data_dir(void);
 struct dvm_strategy;
 /* A path, or the name of a strategy that ships, into @s (dvm_strategy_free()). An exit status. */
 int cli_load_strategy(const char *name, struct dvm_strategy **s);
+/* Names of the strategies that ship, sorted; NULL-terminated. Returns an exit status. */
+int cli_strategy_names(char ***names, size_t *count);
+void cli_free_names(char **names, size_t count);
 
 extern const struct cli_command *const cli_commands[]; /* ends with NULL */
 

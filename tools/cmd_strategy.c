@@ -29,15 +29,14 @@ static int by_name(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static void free_names(char **names, size_t count)
+void cli_free_names(char **names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		free(names[i]);
 	free(names);
 }
 
-/* Names of the strategies that ship, sorted; NULL-terminated. Returns an exit status. */
-static int shipped(char ***names, size_t *count)
+int cli_strategy_names(char ***names, size_t *count)
 {
 	char path[4096], **list = calloc(1, sizeof(*list)), **bigger;
 	struct dirent *e;
@@ -55,7 +54,7 @@ static int shipped(char ***names, size_t *count)
 			list[n] = strdup(e->d_name);
 		}
 		if (!bigger || !list[n]) {
-			free_names(list, n);
+			cli_free_names(list, n);
 			list = NULL;
 			break;
 		}
@@ -67,7 +66,7 @@ static int shipped(char ***names, size_t *count)
 	if (!list)
 		return cli_usage("out of memory");
 	if (!dir) {
-		free_names(list, n);
+		cli_free_names(list, n);
 		return cli_usage("%s: no strategies are installed here; set DVMSIM_DATA", path);
 	}
 	qsort(list, n, sizeof(*list), by_name);
@@ -84,7 +83,7 @@ static void unknown_name(const char *name, struct dvm_error *err)
 	size_t count;
 
 	*err = (struct dvm_error){ .code = DVM_ENOENT, .record = UINT64_MAX };
-	if (shipped(&names, &count)) {
+	if (cli_strategy_names(&names, &count)) {
 		snprintf(err->text, sizeof(err->text), "no strategy '%s'", name);
 		return;
 	}
@@ -96,27 +95,28 @@ static void unknown_name(const char *name, struct dvm_error *err)
 		snprintf(err->text, sizeof(err->text), "no strategy '%s'; 'dvmsim strategy list' "
 			 "names those that ship, and a file is given by a path with a slash or the "
 			 "suffix " SUFFIX, name);
-	free_names(names, count);
+	cli_free_names(names, count);
 }
 
-/* A path, or the name of a strategy that ships. */
+/* A path, or the name of a strategy that ships; either with :NAME=NUMBER,... */
 static int try_load(const char *name, struct dvm_strategy **s, struct dvm_error *err)
 {
-	char path[4096], dir[3072];
+	char path[4096], dir[3072], plain[256];
 	int len;
 	FILE *f;
 
-	if (strchr(name, '/') || has_suffix(name))
-		return dvm_strategy_load(name, s, err);
 	directory(dir, sizeof(dir));
-	len = snprintf(path, sizeof(path), "%s/%s" SUFFIX, dir, name);
+	snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(name, ":"), name);
+	if (strchr(name, '/') || has_suffix(plain))
+		return dvm_strategy_find(name, dir, s, err);
+	len = snprintf(path, sizeof(path), "%s/%s" SUFFIX, dir, plain);
 	f = len < (int)sizeof(path) ? fopen(path, "r") : NULL;
 	if (!f) {
-		unknown_name(name, err);
+		unknown_name(plain, err);
 		return -DVM_ENOENT;
 	}
 	fclose(f);
-	return dvm_strategy_load(path, s, err);
+	return dvm_strategy_find(name, dir, s, err);
 }
 
 int cli_load_strategy(const char *name, struct dvm_strategy **s)
@@ -177,14 +177,14 @@ static int run_list(const struct cli_args *args)
 	bool as_json = cli_flag(args, "json");
 	char **names, *text;
 	size_t count, size;
-	int status = shipped(&names, &count);
+	int status = cli_strategy_names(&names, &count);
 	FILE *out;
 
 	if (status != CLI_OK)
 		return status;
 	out = begin(&text, &size);
 	if (!out) {
-		free_names(names, count);
+		cli_free_names(names, count);
 		return CLI_USAGE;
 	}
 	if (as_json)
@@ -193,7 +193,7 @@ static int run_list(const struct cli_args *args)
 		status = list_one(out, names[i], as_json, !i);
 	if (as_json)
 		fputs("]}\n", out);
-	free_names(names, count);
+	cli_free_names(names, count);
 	return finish(out, &text, &size, NULL, status);
 }
 
@@ -349,7 +349,7 @@ static int run_lint(const struct cli_args *args)
 	FILE *out;
 
 	if (!args->count)
-		status = shipped(&names, &count);
+		status = cli_strategy_names(&names, &count);
 	if (status != CLI_OK)
 		return status;
 	out = begin(&text, &size);
@@ -365,7 +365,7 @@ static int run_lint(const struct cli_args *args)
 		status = CLI_USAGE;
 	}
 	if (names)
-		free_names(names, count);
+		cli_free_names(names, count);
 	return status == CLI_OK && !ok ? CLI_USAGE : status;
 }
 

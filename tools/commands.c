@@ -11,6 +11,7 @@ extern const struct cli_command cmd_model_list;
 extern const struct cli_command cmd_model_schema;
 extern const struct cli_command cmd_model_show;
 extern const struct cli_command cmd_run;
+extern const struct cli_command cmd_strategy_cost;
 extern const struct cli_command cmd_strategy_lint;
 extern const struct cli_command cmd_strategy_list;
 extern const struct cli_command cmd_strategy_show;
@@ -36,6 +37,7 @@ const struct cli_command *const cli_commands[] = {
 	&cmd_strategy_list,
 	&cmd_strategy_show,
 	&cmd_strategy_lint,
+	&cmd_strategy_cost,
 	&cmd_trace_info,
 	&cmd_trace_cat,
 	&cmd_trace_validate,

@@ -113,6 +113,8 @@ typedef void (*dvm_sim_observer)(void *arg, const struct dvm_sim_event *event);
  *              CPU, drawn by @seed; 0: never; at most 1,000,000. For experiments
  * @offline_cpu: simulated: CPU that goes offline
  * @offline_ps: when, in picoseconds of simulated time; 0: none goes
+ * @without_ticks: run a strategy that has a tick hook on a recorded schedule, where no tick ever comes:
+ *              for measuring what is shorter than a tick
  * @observer:   told of the events of all address spaces; NULL for none
  * @observer_arg: passed to it
  * @strict_order: for tests: make the accesses of all CPUs one by one in the order of time, instead of
@@ -135,6 +137,7 @@ struct dvm_sim_options {
 	dvm_sim_observer observer;
 	void *observer_arg;
 	bool strict_order;
+	bool without_ticks;
 };
 
 /**

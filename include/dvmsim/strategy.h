@@ -40,6 +40,32 @@ DVM_API int dvm_strategy_load(const char *path, struct dvm_strategy **s, struct 
 DVM_API int dvm_strategy_parse(const char *text, const char *name, struct dvm_strategy **s,
 			       struct dvm_error *err);
 
+/**
+ * dvm_strategy_set() - the same strategy with other values of its parameters ('param NAME = NUMBER').
+ * @s:        the strategy; stays as it is
+ * @settings: "NAME=NUMBER[,NAME=NUMBER]...", numbers decimal or hexadecimal
+ * @set:      out, freed with dvm_strategy_free(); its text has the new numbers, its name says them
+ * @err:      out, may be NULL
+ *
+ * Return: 0, -DVM_EINVAL (no such parameter, no number), -DVM_EFORMAT (the strategy can not be read
+ * with these values) or -DVM_ENOMEM.
+ */
+DVM_API int dvm_strategy_set(const struct dvm_strategy *s, const char *settings,
+			     struct dvm_strategy **set, struct dvm_error *err);
+
+/**
+ * dvm_strategy_find() - read a strategy by name or path, with or without parameters.
+ * @name: "cpumask-ipi", "a/path.strategy", "cpumask-ipi:T=8"; what has a slash or the suffix .strategy
+ *        is a path
+ * @dir:  where strategies are that are given by name
+ * @s:    out, freed with dvm_strategy_free()
+ * @err:  out, may be NULL
+ *
+ * Return: as dvm_strategy_load() and dvm_strategy_set().
+ */
+DVM_API int dvm_strategy_find(const char *name, const char *dir, struct dvm_strategy **s,
+			      struct dvm_error *err);
+
 /** dvm_strategy_free() - release a strategy; NULL is legal. */
 DVM_API void dvm_strategy_free(struct dvm_strategy *s);
 

@@ -123,13 +123,8 @@ static int add_strategies(const struct dvm_campaign *c, const struct dvmi_questi
 	for (size_t i = 0; i < q->strategies.count && !ret; i++) {
 		struct dvm_strategy *strategy = NULL;
 		const char *name = q->strategies.names[i];
-		char path[4096];
 
-		if (strchr(name, '/'))
-			snprintf(path, sizeof(path), "%s", name);
-		else
-			snprintf(path, sizeof(path), "%s/%s.strategy", c->options.strategies, name);
-		ret = dvm_strategy_load(path, &strategy, err);
+		ret = dvm_strategy_find(name, c->options.strategies, &strategy, err);
 		if (!ret)
 			ret = dvm_study_take_strategy(study, strategy, err);
 	}

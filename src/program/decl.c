@@ -87,7 +87,7 @@ int dvmi_parse_fresh(struct dvmi_parser *ps, const struct dvmi_token *t, char *n
 	return 0;
 }
 
-static int parse_const(struct dvmi_parser *ps)
+static int parse_const(struct dvmi_parser *ps, bool param)
 {
 	const struct dvmi_token *t = &ps->lx.tok[ps->at++], *v;
 	char name[DVMI_NAME];
@@ -101,12 +101,16 @@ static int parse_const(struct dvmi_parser *ps)
 					       "already; remove one of the two",
 					       name, ps->p->consts[i].line);
 	if (!dvmi_take(ps, DVMI_T_EQUALS))
-		return dvmi_parse_fail(ps, dvmi_peek(ps), "write const %s = NUMBER", name);
+		return dvmi_parse_fail(ps, dvmi_peek(ps), "write %s %s = NUMBER",
+				       param ? "param" : "const", name);
 	v = dvmi_peek(ps);
 	if (!dvmi_take(ps, DVMI_T_NUMBER))
 		return dvmi_parse_fail(ps, v, "a constant's value is a number; write const %s = "
 				       "NUMBER", name);
-	return add_const(ps, name, v->number, false, t);
+	rc = add_const(ps, name, v->number, false, t);
+	if (!rc)
+		ps->p->consts[ps->p->consts_count - 1].param = param;
+	return rc;
 }
 
 int dvmi_parse_base(const struct dvmi_token *t, const char **name, size_t *len)
@@ -240,14 +244,14 @@ int dvmi_parse_header(struct dvmi_parser *ps, const struct dvmi_token *t)
 	}
 	if (dvmi_token_is(t, "source"))
 		return parse_text(ps, &ps->p->source);
-	if (dvmi_token_is(t, "const"))
-		return parse_const(ps);
+	if (dvmi_token_is(t, "const") || dvmi_token_is(t, "param"))
+		return parse_const(ps, dvmi_token_is(t, "param"));
 	return parse_word(ps, dvmi_token_is(t, "mask"));
 }
 
 bool dvmi_is_header(const struct dvmi_token *t)
 {
-	static const char *const words[] = { "summary", "source", "const", "word", "mask" };
+	static const char *const words[] = { "summary", "source", "const", "param", "word", "mask" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (dvmi_token_is(t, words[i]))

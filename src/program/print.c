@@ -146,8 +146,9 @@ static void print_header(const struct dvmi_program *p, struct dvmi_buf *buf)
 	print_sources(p->source, buf);
 	for (unsigned i = 0; i < p->consts_count; i++)
 		if (!p->consts[i].builtin)
-			dvmi_buf_printf(buf, "const %s = %" PRIu64 "\n", p->consts[i].name,
-					p->consts[i].value);
+			dvmi_buf_printf(buf, "%s %s = %" PRIu64 "\n",
+					p->consts[i].param ? "param" : "const",
+					p->consts[i].name, p->consts[i].value);
 	for (unsigned i = 0; i < p->words_count; i++) {
 		const struct dvmi_word *w = &p->words[i];
 

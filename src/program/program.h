@@ -298,6 +298,7 @@ struct dvmi_const {
 	char name[DVMI_NAME];
 	uint64_t value;
 	uint8_t builtin; /* KIND_MM and the like: known without a declaration */
+	uint8_t param;	 /* a parameter: dvm_strategy_set() may change it */
 	uint32_t line, column;
 };
 

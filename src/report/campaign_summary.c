@@ -134,13 +134,8 @@ static void safety(const struct dvm_campaign *c, struct dvmi_buf *out)
 	dvmi_report_safety_begin(out);
 	for (size_t i = 0; (name = strategy_at(c, i)) != NULL; i++) {
 		struct dvm_strategy *s;
-		char path[4096];
 
-		if (strchr(name, '/'))
-			snprintf(path, sizeof(path), "%s", name);
-		else
-			snprintf(path, sizeof(path), "%s/%s.strategy", c->options.strategies, name);
-		if (dvm_strategy_load(path, &s, NULL))
+		if (dvm_strategy_find(name, c->options.strategies, &s, NULL))
 			continue;
 		dvmi_report_safety_of(out, s);
 		dvm_strategy_free(s);

@@ -294,7 +294,8 @@ static int set_access(struct dvm_sim *s, struct dvm_error *err)
 /* A hook that would never run must not pass in silence. */
 static int check_hooks(const struct dvm_sim *s, struct dvm_error *err)
 {
-	if (s->program->hooks[DVMI_HOOK_TICK] >= 0 && !s->simulated)
+	if (s->program->hooks[DVMI_HOOK_TICK] >= 0 && !s->simulated &&
+	    !s->options.without_ticks)
 		return dvmi_error_at(err, DVM_EINVAL, s->program->name,
 				     s->program->hook_lines[DVMI_HOOK_TICK], 0,
 				     "a recorded schedule has no ticks; run a strategy with 'on tick'"

@@ -53,6 +53,11 @@ static const struct {
 	 "arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, " LOCAL
 	 ", erratum, erratum-vm",
 	 "-", true},
+	/* As ipi-always; a CPU that comes back sets its bit anew, again without a barrier. */
+	{"ipi-switch",
+	 "arrive, return, preempted, foreign, fork, reuse, rollover, new-asid, kpti, " LOCAL
+	 ", erratum, erratum-vm",
+	 "-", true},
 	/* The ASID is read before the barrier; completion by DSB ISH alone. */
 	{"nr-active-v2-dsb", "new-asid, " LOCAL ", erratum, erratum-vm", "-", true},
 	/* The count goes down while walks of the context just left are in progress. */

@@ -54,6 +54,56 @@ START_TEST(built_strategy_runs_like_a_written_one)
 }
 END_TEST
 
+/* A strategy with a parameter: what is set, and what the result is called and does. */
+#define WITH_PARAMS                                                                               \
+	"# a comment\nstrategy p # more\nparam T = 4 # T\nparam LONG_NAME_OF_A_PARAMETER = 0x10\n"    \
+	"const C = 9\nword mm.x = C\non flush:\n mov a, T\n add a, a, LONG_NAME_OF_A_PARAMETER\n"     \
+	" st mm.x, a\n ret\n"
+
+static const struct {
+	const char *settings;
+	int ret;
+	const char *name, *effects; /* or NULL, what the error says */
+} settings[] = {
+	{ "T=8", 0, "p-T8", "W:mm.x=24" },
+	{ "T=0x8", 0, "p-T0x8", "W:mm.x=24" },
+	{ "LONG_NAME_OF_A_PARAMETER=1,T=2", 0, NULL, "W:mm.x=3" },
+	{ "", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "C=1", -DVM_EINVAL, NULL, "it has T, LONG_NAME_OF_A_PARAMETER" },
+	{ "t=1", -DVM_EINVAL, NULL, "has no parameter 't'" },
+	{ "T", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "T=", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "=1", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "T=1,,T=2", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "T=-1", -DVM_EINVAL, NULL, "NAME=NUMBER" },
+	{ "T=1x", -DVM_EFORMAT, NULL, "not a number" },
+	{ "T=18446744073709551616", -DVM_EFORMAT, NULL, "not a number" },
+};
+
+START_TEST(parameters_can_be_set_and_nothing_else)
+{
+	struct script script = { .self = 0 };
+	struct dvm_strategy_env env = script_env(&script);
+	struct dvm_strategy *s = NULL, *set = NULL;
+	struct dvm_error err;
+
+	ck_assert_int_eq(dvm_strategy_parse(WITH_PARAMS, "test", &s, NULL), 0);
+	ck_assert_int_eq(dvm_strategy_set(s, settings[_i].settings, &set, &err), settings[_i].ret);
+	if (settings[_i].ret) {
+		ck_assert_ptr_null(set);
+		ck_assert_msg(strstr(err.text, settings[_i].effects) != NULL, "%s", err.text);
+	} else {
+		if (settings[_i].name)
+			ck_assert_str_eq(dvm_strategy_name(set), settings[_i].name);
+		ck_assert_int_eq(dvm_strategy_run(set, "flush", &env, 0, 100, NULL), 0);
+		ck_assert_str_eq(script.text, settings[_i].effects);
+		ck_assert_uint_ne(dvm_strategy_hash(s), dvm_strategy_hash(set));
+	}
+	dvm_strategy_free(set);
+	dvm_strategy_free(s);
+}
+END_TEST
+
 START_TEST(strategy_tells_what_it_is)
 {
 	struct dvm_strategy_word w;
@@ -248,6 +298,8 @@ static void add_cases(Suite *suite)
 	TCase *tc = check_case(suite, "api");
 
 	tcase_add_loop_test(tc, built_strategy_runs_like_a_written_one, 0, ROWS(runs));
+	tcase_add_loop_test(tc, parameters_can_be_set_and_nothing_else, 0,
+			    sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(tc, strategy_tells_what_it_is);
 	tcase_add_test(tc, builder_passes_the_same_checks_as_the_parser);
 	tcase_add_loop_test(tc, run_ends_with_a_reason, 0, ROWS(ends));

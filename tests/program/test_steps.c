@@ -228,6 +228,8 @@ static const struct {
 	  "asid PDIS " M " ipi:2 dsb.nshst tlbi.local dsb.nsh PENA notify" },
 	{ "ipi-always", "flush", "", { 0x02 }, "asid PDIS " M " ipi:2 PENA notify" },
 	{ "ipi-always", "ipi", "", { 0 }, "dsb.nshst tlbi.local dsb.nsh" },
+	{ "ipi-switch", "switch-out", "", { 0 },
+	  "asid.prev dsb.nshst tlbi.local.asid dsb.nsh BIT:prev.ran_on[3]=0" },
 	/* Lameter: by weight */
 	{ "tlb-modes", "flush", "", { 0 }, "MD dsb.ish " M " ME notify" },
 	{ "tlb-modes", "flush", "", { 0x08 }, "MD dsb.ish " M " asid tlbi.local ME dsb.ish notify" },

@@ -226,6 +226,7 @@ static const char *const passing[] = {
 	"active-cpu-dsb-ish", "active-cpu-preempt-disable", "active-cpu-skip-unused",
 	"active-cpu-v1", "active-cpu-v2", "active-cpu-v2-plain-load", "active-cpu-v2-reset",
 	"always-broadcast", "cpumask-ipi", "global-asid", "hybrid-cost", "ipi-always",
+	"ipi-switch",
 	"nr-active-v2", "nr-active-v2-dsb", "x86-generations",
 	"recheck", "recheck-optimistic", "recheck-own", "restartable", "stale-mask-v1", "tlb-modes",
 };
