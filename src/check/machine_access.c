@@ -190,21 +190,6 @@ static void take(struct dvmi_state *next, unsigned pe, unsigned ev, const struct
 	next->order[next->order_len++] = e->id;
 }
 
-/* [Imp & TTD & R]; (po & same-loc); [HU] */
-static bool page_walk_pending(const struct dvmi_program *prog, const struct dvmi_state *st,
-			      unsigned pe, unsigned ev, uint16_t loc)
-{
-	const struct dvmi_pe *p = &prog->pe[pe];
-	uint64_t va;
-
-	for (unsigned l = 0; l < ev && dvmi_on(prog, DVMI_R_HW_COHERENCE); l++)
-		if (p->ev[l].kind == DVMI_EV_WALK && !p->ev[l].walker && !dvmi_done(st, pe, l) &&
-		    dvmi_eval(prog, st, p->ev[l].addr, &va) && dvmi_is_va(va, prog->pages) &&
-		    dvmi_va_page(va) == loc)
-			return true;
-	return false;
-}
-
 /* The table walker sets AF or dirty state in the descriptor that the walk has read. */
 unsigned dvmi_step_update(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
 			  unsigned ev, dvmi_emit_fn *emit, void *arg)
@@ -215,7 +200,6 @@ unsigned dvmi_step_update(const struct dvmi_program *prog, const struct dvmi_sta
 
 	if (loc == DVMI_LOC_NONE ||
 	    (dvmi_on(prog, DVMI_R_HW_ATOMIC) && dvmi_newest(st, loc) != st->tsrc[walk->id]) ||
-	    page_walk_pending(prog, st, pe, ev, loc) ||
 	    (dvmi_on(prog, DVMI_R_COHERENCE_RR) && read_pending(prog, st, DVMI_NONE, loc)))
 		return 0;
 	next = *st;

@@ -332,9 +332,10 @@ bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st
 	case DVMI_EV_DSB:
 		return !e->completes || !walks_pending(prog, st);
 	case DVMI_EV_WALK:
-		/* No store to the descriptor is to come, except own later ones (walk-write). */
+		/* No write of the descriptor is to come, except own later ones (walk-write, hw-walk). */
 		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,
-				      e->walker || !dvmi_rule_on(&prog->rules, DVMI_R_WALK_WRITE));
+				      e->walker || !dvmi_rule_on(&prog->rules, DVMI_R_WALK_WRITE) ||
+					      !dvmi_rule_on(&prog->rules, DVMI_R_HW_WALK));
 	case DVMI_EV_READ:
 		/* No write to the location is to come, except own later ones (coherence). */
 		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,

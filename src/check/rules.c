@@ -166,6 +166,11 @@ static bool walk_write(const struct dvmi_ev *a, const struct dvmi_ev *b)
 	return is(a, DVMI_EV_WALK) && !a->walker && explicit_write(b);
 }
 
+static bool hw_walk(const struct dvmi_ev *a, const struct dvmi_ev *b)
+{
+	return is(a, DVMI_EV_WALK) && !a->walker && hw_update(b) && a->insn != b->insn;
+}
+
 static bool ets_fault(const struct dvmi_ev *a, const struct dvmi_ev *b)
 {
 	return explicit(a) && is(b, DVMI_EV_WALK) &&
@@ -264,9 +269,12 @@ static const struct rule_info rules[DVMI_RULES] = {
 		 "a write waits for reads that addresses of earlier accesses depend on", NULL,
 		 false},
 	[DVMI_R_WALK_WRITE] =
-		{"walk-write", "local-hw-reqs: tr-ib; po; [Exp & W]",
+		{"walk-write", "dob: [Imp & TTD & R]; tr-ib; [Exp & M]; po; [Exp & W]",
 		 "a write waits for the walks of earlier accesses: one of them might fault",
 		 walk_write, false},
+	[DVMI_R_HW_WALK] = {"hw-walk", "dob: [Imp & TTD & R]; tr-ib; [Exp & M]; po; [HU]",
+			    "the update for an access waits for the walks of earlier accesses",
+			    hw_walk, false},
 	[DVMI_R_ETS_FAULT] = {"ets-fault", "local-hw-reqs, FEAT_ETS2",
 			      "with FEAT_ETS2 a walk that ends in a translation or access flag "
 			      "fault comes after "
@@ -359,10 +367,6 @@ static const struct rule_info rules[DVMI_RULES] = {
 			      "the table walker reads a descriptor and updates it at once: no other "
 			      "write to it comes in between",
 			      NULL, false},
-	[DVMI_R_HW_COHERENCE] =
-		{"hw-coherence", "local-hw-reqs: [Imp & TTD & R]; (po & same-loc); [W]",
-		 "the update for an access comes after the walks of earlier accesses to the page",
-		 NULL, false},
 	[DVMI_R_HW_AF_EARLY] =
 		{"hw-af-early", "Arm ARM D8.5, access flag; herd: spurious AF updates",
 		 "with TTHM=HA the access flag of a page may be set early, for an access that never "
