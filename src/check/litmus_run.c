@@ -3,29 +3,11 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
+#include "check/litmus_result.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Run a litmus test: every combination of paths, every state of each, the final states together. */
-
-struct outcome {
-	uint64_t shown[DVMI_ATOMS_MAX];
-	uint64_t count;
-	char *line;
-};
-
-struct dvm_litmus_result {
-	char name[128];
-	uint8_t quantifier;
-	char *condition;
-	bool narrow_domain, cut, incomplete;
-	struct outcome *outcome;
-	size_t outcomes, capacity;
-	uint64_t positive, negative; /* executions with and without the proposition */
-	uint64_t states, memory;
-};
 
 struct run {
 	struct dvmi_run r;
@@ -34,8 +16,8 @@ struct run {
 
 /* ---- one final state ---- */
 
-static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st, const struct dvmi_atom *a,
-			uint64_t *kind)
+static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
+			const struct dvmi_atom *a, uint64_t *kind)
 {
 	const struct dvmi_built *b = &r->built[a->thread];
 	const struct dvmi_thread *t = &r->test->thread[a->thread];
@@ -74,27 +56,6 @@ void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st, uint64
 	}
 }
 
-/* @count more executions end in a final state that shows this. */
-static int add_outcome(struct dvm_litmus_result *res, unsigned atoms, const uint64_t *shown,
-		       uint64_t count)
-{
-	size_t size = atoms * sizeof(shown[0]), i = 0;
-
-	while (i < res->outcomes && memcmp(res->outcome[i].shown, shown, size) != 0)
-		i++;
-	if (i < res->outcomes) {
-		res->outcome[i].count += count;
-		return 0;
-	}
-	if (dvmi_grow((void **)&res->outcome, &res->capacity, i + 1, sizeof(*res->outcome)))
-		return -DVM_ENOMEM;
-	memset(&res->outcome[i], 0, sizeof(res->outcome[i]));
-	memcpy(res->outcome[i].shown, shown, size);
-	res->outcome[i].count = count;
-	res->outcomes++;
-	return 0;
-}
-
 static int final_state(void *arg, const struct dvmi_program *prog, const struct dvmi_state *st)
 {
 	struct run *r = arg;
@@ -109,7 +70,7 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 		res->positive++;
 	else
 		res->negative++;
-	return add_outcome(res, r->r.test->atoms, shown, 1);
+	return dvmi_litmus_result_add(res, r->r.test->atoms, shown, 1);
 }
 
 /* ---- all paths ---- */
@@ -288,8 +249,8 @@ static int merge(struct run *all, const struct run *part)
 	if (res->memory > all->res->memory)
 		all->res->memory = res->memory;
 	for (size_t i = 0; i < res->outcomes && !rc; i++)
-		rc = add_outcome(all->res, all->r.test->atoms, res->outcome[i].shown,
-				 res->outcome[i].count);
+		rc = dvmi_litmus_result_add(all->res, all->r.test->atoms, res->outcome[i].shown,
+					    res->outcome[i].count);
 	return rc;
 }
 
@@ -327,102 +288,6 @@ static int run_all(struct run *run)
 	if (run->r.threads > 1)
 		rc = run_team(run, run->r.threads);
 	return rc > 0 ? run_some(run, 0, 1) : rc;
-}
-
-/* ---- the result as lines ---- */
-
-/* Registers, then memory. */
-static void line_values(struct dvmi_buf *buf, const struct dvm_litmus *test,
-			const struct outcome *o)
-{
-	const char *sep = "";
-
-	for (unsigned kind = DVMI_ATOM_REG; kind <= DVMI_ATOM_LOC; kind++)
-		for (unsigned i = 0; i < test->atoms; i++) {
-			if (test->atom[i].kind != kind)
-				continue;
-			dvmi_buf_puts(buf, sep);
-			dvmi_atom_print(buf, test, i);
-			dvmi_buf_puts(buf, "=");
-			dvmi_space_print(buf, &test->space, o->shown[i]);
-			dvmi_buf_puts(buf, ";");
-			sep = " ";
-		}
-}
-
-/* Was the fault of atom @i printed for an earlier one, which named it in other words? */
-static bool printed_before(const struct dvm_litmus *test, const struct outcome *o, unsigned i)
-{
-	const struct dvmi_atom *a = &test->atom[i];
-
-	for (unsigned j = 0; j < i; j++) {
-		const struct dvmi_atom *b = &test->atom[j];
-
-		if (b->kind == DVMI_ATOM_FAULT && o->shown[j] == o->shown[i] &&
-		    b->thread == a->thread && b->page == a->page && !strcmp(b->label, a->label))
-			return true;
-	}
-	return false;
-}
-
-/* Then faults that happened, then those that did not, each after a blank, as herd. */
-static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
-			const struct outcome *o, bool happened)
-{
-	static const char *const kinds[DVMI_OUT_COUNT] = {NULL, "Translation", "AccessFlag",
-							  "Permission"};
-
-	for (unsigned i = 0; i < test->atoms; i++) {
-		const struct dvmi_atom *a = &test->atom[i];
-
-		if (a->kind != DVMI_ATOM_FAULT || (o->shown[i] != 0) != happened ||
-		    (happened && printed_before(test, o, i)))
-			continue;
-		dvmi_buf_puts(buf, happened ? " Fault(" : " ~Fault(");
-		if (happened) {
-			dvmi_buf_printf(buf, "P%d", test->thread[a->thread].number);
-			if (a->label[0])
-				dvmi_buf_printf(buf, ":%s", a->label);
-			if (a->page != DVMI_NONE)
-				dvmi_buf_printf(buf, ",%s", test->space.names[a->page]);
-			dvmi_buf_printf(buf, ",D-MMU:%s", kinds[o->shown[i]]);
-		} else {
-			dvmi_atom_print(buf, test, i);
-		}
-		dvmi_buf_puts(buf, ");");
-	}
-}
-
-static int make_line(const struct dvm_litmus *test, struct outcome *o)
-{
-	struct dvmi_buf buf = { 0 };
-
-	line_values(&buf, test, o);
-	line_faults(&buf, test, o, true);
-	line_faults(&buf, test, o, false);
-	dvmi_buf_puts(&buf, "");
-	return dvmi_buf_take(&buf, &o->line);
-}
-
-static int by_line(const void *a, const void *b)
-{
-	return strcmp(((const struct outcome *)a)->line, ((const struct outcome *)b)->line);
-}
-
-static int finish(struct run *r)
-{
-	struct dvm_litmus_result *res = r->res;
-	struct dvmi_buf buf = {0};
-	int rc = 0;
-
-	for (size_t i = 0; i < res->outcomes && !rc; i++)
-		rc = make_line(r->r.test, &res->outcome[i]);
-	if (rc)
-		return rc;
-	if (res->outcomes)
-		qsort(res->outcome, res->outcomes, sizeof(*res->outcome), by_line);
-	dvmi_cond_print(&buf, r->r.test, r->r.test->root);
-	return dvmi_buf_take(&buf, &res->condition);
 }
 
 static int set_options(struct dvmi_run *r, const struct dvm_check_options *o, unsigned *unroll)
@@ -510,7 +375,7 @@ static int run_test(struct run *r)
 		rc = 0;
 	}
 	if (!rc)
-		rc = finish(r);
+		rc = dvmi_litmus_result_finish(r->res, r->r.test);
 	return rc == -DVM_ENOMEM ? dvmi_error_nomem(r->r.err) : rc;
 }
 
@@ -540,80 +405,4 @@ int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options
 		*result = r->res;
 	dvmi_free(r);
 	return rc;
-}
-
-void dvm_litmus_result_free(struct dvm_litmus_result *res)
-{
-	if (!res)
-		return;
-	for (size_t i = 0; i < res->outcomes; i++)
-		dvmi_free(res->outcome[i].line);
-	dvmi_free(res->outcome);
-	dvmi_free(res->condition);
-	dvmi_free(res);
-}
-
-enum dvm_check_verdict dvm_litmus_verdict(const struct dvm_litmus_result *res)
-{
-	if (res->positive && res->negative)
-		return DVM_CHECK_SOMETIMES;
-	if (res->incomplete)
-		return DVM_CHECK_INCONCLUSIVE;
-	return res->positive ? DVM_CHECK_ALWAYS : DVM_CHECK_NEVER;
-}
-
-int dvm_litmus_ok(const struct dvm_litmus_result *res)
-{
-	if (res->quantifier == DVMI_EXISTS)
-		return res->positive != 0;
-	if (res->incomplete)
-		return 0;
-	return res->quantifier == DVMI_FORALL ? res->negative == 0 : res->positive == 0;
-}
-
-uint64_t dvm_litmus_states(const struct dvm_litmus_result *res)
-{
-	return res->states;
-}
-
-uint64_t dvm_litmus_memory(const struct dvm_litmus_result *res)
-{
-	return res->memory;
-}
-
-size_t dvm_litmus_outcomes(const struct dvm_litmus_result *res)
-{
-	return res->outcomes;
-}
-
-const char *dvm_litmus_outcome(const struct dvm_litmus_result *res, size_t index)
-{
-	return index < res->outcomes ? res->outcome[index].line : NULL;
-}
-
-int dvm_litmus_result_text(const struct dvm_litmus_result *res, char **text)
-{
-	static const char *const kinds[] = {"Allowed", "Forbidden", "Required"};
-	static const char *const quantifiers[] = {"exists", "~exists", "forall"};
-	static const char *const words[] = {"Never", "Sometimes", "Always", "Inconclusive"};
-	bool swap = res->quantifier == DVMI_NOT_EXISTS;
-	struct dvmi_buf buf = {0};
-
-	dvmi_buf_printf(&buf, "Test %s %s\nStates %zu\n", res->name, kinds[res->quantifier],
-			res->outcomes);
-	for (size_t i = 0; i < res->outcomes; i++)
-		dvmi_buf_printf(&buf, "%s\n", res->outcome[i].line);
-	dvmi_buf_printf(&buf, "%s\nWitnesses\nPositive: %" PRIu64 " Negative: %" PRIu64 "\n",
-			dvm_litmus_ok(res) ? "Ok" : "No", swap ? res->negative : res->positive,
-			swap ? res->positive : res->negative);
-	if (res->narrow_domain)
-		dvmi_buf_puts(&buf, "Flag Assuming-common-inner-shareable-domain\n");
-	if (res->cut)
-		dvmi_buf_puts(&buf, "Flag Loops-cut-short\n");
-	if (res->incomplete)
-		dvmi_buf_puts(&buf, "Flag Limit-reached\n");
-	dvmi_buf_printf(&buf, "Condition %s (%s)\nObservation %s %s %" PRIu64 " %" PRIu64 "\n",
-			quantifiers[res->quantifier], res->condition, res->name,
-			words[dvm_litmus_verdict(res)], res->positive, res->negative);
-	return dvmi_buf_take(&buf, text);
 }
