@@ -2,6 +2,7 @@
 #include "check/explore.h"
 
 #include "base/mem.h"
+#include "check/state_key.h"
 
 #include <string.h>
 

@@ -159,6 +159,11 @@ struct dvmi_program {
 	uint64_t completed_by[DVMI_TLBIS_MAX]; /* DSBs of the TLBI's PE, as event bits */
 	uint64_t init[DVMI_LOCS_MAX];	       /* initial memory */
 	struct dvmi_rules rules;
+	/* How many bits a state's key has for each (dvmi_state_layout()). */
+	struct dvmi_layout {
+		uint8_t read[DVMI_READS_MAX], walk[DVMI_WALKS_MAX], rank[DVMI_WRITES_MAX];
+		uint64_t descs; /* writes that may be to a descriptor */
+	} layout;
 };
 
 /* Write numbers in a state: a program write, or the initial value. */
@@ -210,11 +215,6 @@ unsigned dvmi_step(const struct dvmi_program *prog, const struct dvmi_state *st,
  */
 bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
 		    unsigned ev);
-
-/* The state as bytes, equal exactly when the states are; @key holds DVMI_KEY_MAX. */
-#define DVMI_KEY_MAX 512
-size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *st,
-		      unsigned char *key);
 
 /* Does TLBI @t of the program remove entries for descriptor @loc and @asid on PE @pe? */
 bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check/machine.h"
+#include "check/state_key.h"
 
 #include <string.h>
 
@@ -242,46 +243,7 @@ void dvmi_program_link(struct dvmi_program *prog)
 			e->repeats = repeats(prog, p, i);
 		}
 	}
-}
-
-/* ---- states as bytes ---- */
-
-static size_t put(unsigned char *key, size_t n, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		key[n++] = (unsigned char)(v >> (8 * i));
-	return n;
-}
-
-/*
- * Values follow from who reads whom and from the order of writes per location, so the key holds
- * only those: events done, sources, the order of writes of each location, and which writes each
- * TLBI found in memory.
- */
-size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *st,
-		      unsigned char *key)
-{
-	size_t n = 0;
-
-	for (unsigned p = 0; p < prog->pes; p++)
-		n = put(key, n, st->done[p], (prog->pe[p].events + 7) / 8);
-	/* Fields of events that are not done are zero. Rank: the order of other locations is
-	 * nothing. */
-	memcpy(key + n, st->rsrc, prog->reads);
-	n += prog->reads;
-	memcpy(key + n, st->tsrc, prog->walks);
-	n += prog->walks;
-	memcpy(key + n, st->rank, prog->writes);
-	n += prog->writes;
-	for (unsigned t = 0; t < prog->tlbis; t++) {
-		uint64_t before = 0;
-
-		for (unsigned i = 0; i < st->snap[t]; i++)
-			if (st->wloc[st->order[i]] < DVMI_PAGES_MAX)
-				before |= UINT64_C(1) << st->order[i];
-		n = put(key, n, before, (prog->writes + 7) / 8);
-	}
-	return n;
+	dvmi_state_layout(prog);
 }
 
 /* ---- reduction ---- */

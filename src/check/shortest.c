@@ -2,6 +2,7 @@
 #include "check/shortest.h"
 
 #include "base/mem.h"
+#include "check/state_key.h"
 #include "check/visited.h"
 
 #include <dvmsim/error.h>

@@ -57,7 +57,7 @@ static uint64_t hash(const unsigned char *key, size_t size)
 static size_t find(const struct dvmi_visited *set, const unsigned char *key, size_t size,
 		   uint64_t h)
 {
-	size_t i = (size_t)(h >> 32) & set->mask;
+	size_t i = (uint32_t)h & set->mask;
 
 	for (; set->slots[i]; i = (i + 1) & set->mask) {
 		size_t e = (set->slots[i] & UINT32_MAX) - 1;
@@ -81,17 +81,19 @@ static int enlarge(struct dvmi_visited *set)
 
 	if (slots > UINT32_MAX || !(fresh = dvmi_calloc(slots, sizeof(*fresh))))
 		return -DVM_ENOMEM;
+	/* A slot has the bits of the hash that its place is made from. */
+	for (size_t o = 0; o < old; o++) {
+		size_t i = (size_t)(set->slots[o] >> 32) & (slots - 1);
+
+		if (!set->slots[o])
+			continue;
+		while (fresh[i])
+			i = (i + 1) & (slots - 1);
+		fresh[i] = set->slots[o];
+	}
 	dvmi_free(set->slots);
 	set->slots = fresh;
 	set->mask = slots - 1;
-	for (size_t e = 0; e < set->count; e++) {
-		uint64_t h = hash(set->bytes + e * set->size, set->size);
-		size_t i = (size_t)(h >> 32) & set->mask;
-
-		while (set->slots[i])
-			i = (i + 1) & set->mask;
-		set->slots[i] = slot_of(h, e);
-	}
 	return 0;
 }
 
