@@ -4,6 +4,7 @@
  * One line per point, fields separated by blanks:
  *   check states threads N rows N states S M_states_per_s R bytes_per_state B
  *   check corpus tests N ms T slowest_ms T NAME
+ *   check symmetry NAME states S without_symmetry S without_order S
  *   check scenarios strategy NAME scenarios N threads N states S wall_ms T
  * A "states" program has N threads of stores and loads to two locations. Processor time, the median
  * of five repetitions.
@@ -18,6 +19,7 @@
 #include <time.h>
 
 #define REPEATS 5
+#define UNREDUCED_MAX 3000000 /* states, in a search that is there for its number of states */
 #define DIR_LITMUS DVMSIM_SOURCE_DIR "/tests/litmus"
 
 static struct dvm_error err;
@@ -101,6 +103,65 @@ static void states(unsigned threads, unsigned rows)
 	dvm_litmus_free(test);
 }
 
+/* ---- equal threads ---- */
+
+static const struct {
+	const char *name, *init, *code;
+} equal[] = {
+	{"SB-twice",
+	 "0:X1=x; 0:X2=y; 1:X1=x; 1:X2=y; 2:X1=x; 2:X2=y; 3:X1=x; 3:X2=y;"
+	 "0:X3=1; 1:X3=1; 2:X3=1; 3:X3=1;",
+	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|STR W3,[X2]|STR W3,[X2];"
+	 "LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X1]|LDR W4,[X1];"},
+	{"WRC-3-readers",
+	 "0:X1=x; 0:X3=1; 1:X1=x; 1:X2=y; 2:X1=x; 2:X2=y; 3:X1=x; 3:X2=y;"
+	 "1:X3=1; 2:X3=1; 3:X3=1;",
+	 "P0|P1|P2|P3; STR W3,[X1]|LDR W4,[X1]|LDR W4,[X1]|LDR W4,[X1];"
+	 "|STR W3,[X2]|STR W3,[X2]|STR W3,[X2]; |LDR W5,[X2]|LDR W5,[X2]|LDR W5,[X2];"},
+	{"IRIW-equal-readers", "0:X1=x; 1:X1=y; 2:X1=x; 2:X2=y; 3:X1=x; 3:X2=y; 0:X3=1; 1:X3=1;",
+	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|LDR W4,[X1]|LDR W4,[X1];"
+	 "||LDR W5,[X2]|LDR W5,[X2];"},
+	{"CAS-lock-4",
+	 "0:X1=x; 1:X1=x; 2:X1=x; 3:X1=x; 0:X2=y; 1:X2=y; 2:X2=y; 3:X2=y;"
+	 "0:X3=1; 1:X3=1; 2:X3=1; 3:X3=1;",
+	 "P0|P1|P2|P3; CASA W4,W3,[X1]|CASA W4,W3,[X1]|CASA W4,W3,[X1]|CASA W4,W3,[X1];"
+	 "LDR W5,[X2]|LDR W5,[X2]|LDR W5,[X2]|LDR W5,[X2];"
+	 "STR W3,[X2]|STR W3,[X2]|STR W3,[X2]|STR W3,[X2];"},
+	{"3-TLB-readers", "0:X1=x; 1:X1=x; 2:X1=x; 3:X5=PTE(x); 3:X6=(oa:PA(y));",
+	 "P0|P1|P2|P3; LDR W2,[X1]|LDR W2,[X1]|LDR W2,[X1]|STR X6,[X5];"
+	 "LDR W3,[X1]|LDR W3,[X1]|LDR W3,[X1]|DSB ISH; |||TLBI VMALLE1IS; |||DSB ISH;"},
+};
+
+/* States with these options; 0: more than the limit. */
+static uint64_t states_of(const struct dvm_litmus *test, int unreduced, int without_symmetry)
+{
+	struct dvm_check_options o = {.size = sizeof(o),
+				      .max_states = UNREDUCED_MAX,
+				      .unreduced = unreduced,
+				      .without_symmetry = without_symmetry};
+	struct dvm_litmus_result *res;
+	uint64_t n;
+
+	must(dvm_litmus_run(test, &o, &res, &err));
+	n = dvm_litmus_states(res);
+	dvm_litmus_result_free(res);
+	return n < UNREDUCED_MAX ? n : 0;
+}
+
+static void symmetry(unsigned i)
+{
+	struct dvm_litmus *test;
+	char text[4096];
+
+	snprintf(text, sizeof(text), "AArch64 %s\n{ %s }\n%s\nexists (true)\n", equal[i].name,
+		 equal[i].init, equal[i].code);
+	must(dvm_litmus_parse(equal[i].name, text, strlen(text), &test, &err));
+	printf("check symmetry %s states %" PRIu64 " without_symmetry %" PRIu64
+	       " without_order %" PRIu64 "\n",
+	       equal[i].name, states_of(test, 0, 0), states_of(test, 0, 1), states_of(test, 1, 0));
+	dvm_litmus_free(test);
+}
+
 static void corpus(void)
 {
 	double total = 0, slowest = 0;
@@ -180,6 +241,8 @@ int main(void)
 	states(4, 3);
 	states(4, 4);
 	states(4, 5);
+	for (unsigned i = 0; i < sizeof(equal) / sizeof(equal[0]); i++)
+		symmetry(i);
 	scenarios("active-cpu-v2", 1);
 	scenarios("active-cpu-v2", 2);
 	corpus();

@@ -17,7 +17,8 @@ static const struct cli_option options[] = {
 	 "A DSB NSH does not complete a broadcast TLBI (the published model has no domains).",
 	 false},
 	{"without", 0, "RULE", "Switch a rule of the model off; 'list' prints them all.", true},
-	{"unreduced", 0, NULL, "Search without partial-order reduction.", false},
+	{"unreduced", 0, NULL, "Search without any reduction, partial-order or symmetry.", false},
+	{"without-symmetry", 0, NULL, "Explore equal threads as if they were different.", false},
 	{"unroll", 0, "N", "Rounds of a loop to follow, 1 to 8; default 2.", false},
 	{"threads", 'T', "N", "Threads that explore a test; default 1. Changes no result.", false},
 	{"max-states", 0, "N", "Stop after N states (verdict: Inconclusive).", false},
@@ -47,6 +48,7 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 	o->ets2 = cli_flag(args, "ets2");
 	o->dsb_domain = cli_flag(args, "dsb-domain");
 	o->unreduced = cli_flag(args, "unreduced");
+	o->without_symmetry = o->unreduced || cli_flag(args, "without-symmetry");
 	for (const char **rule = cli_values(args, "without"); *rule; rule++) {
 		int n = dvm_check_rule_find(*rule);
 

@@ -41,6 +41,7 @@ enum dvm_check_verdict {
  * @env:              of dvm_scenario_check(): DVM_SCENARIO_ENV_..., for every scenario
  * @total_states:     of dvm_scenario_check(): states of all tests of a scenario at most; 0: no limit
  * @first_unsafe:     of dvm_scenario_check(): not 0: the first UNSAFE test is the last one
+ * @without_symmetry: not 0: threads that are the same are not taken for one another, to compare
  */
 struct dvm_check_options {
 	size_t size;
@@ -58,6 +59,7 @@ struct dvm_check_options {
 	unsigned env;
 	uint64_t total_states;
 	int first_unsafe;
+	int without_symmetry;
 };
 
 /** struct dvm_litmus - a parsed test; opaque. */

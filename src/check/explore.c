@@ -2,7 +2,6 @@
 #include "check/explore.h"
 
 #include "base/mem.h"
-#include "check/state_key.h"
 
 #include <string.h>
 
@@ -34,7 +33,7 @@ static void push(void *arg, const struct dvmi_state *next)
 	ex->steps++;
 	if (ex->failed)
 		return;
-	rc = dvmi_visited_add(&ex->visited, key, dvmi_state_key(s->prog, next, key));
+	rc = dvmi_visited_add(&ex->visited, key, dvmi_state_least_key(s->prog, next, ex->images, key));
 	if (rc == 0)
 		return;
 	if (rc > 0)

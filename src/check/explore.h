@@ -3,6 +3,7 @@
 #define DVMI_CHECK_EXPLORE_H
 
 #include "check/machine.h"
+#include "check/state_key.h"
 #include "check/visited.h"
 
 /* Depth-first search of all states of a program. */
@@ -13,6 +14,8 @@ struct dvmi_explorer {
 	int (*stop)(void *arg); /* asked every few thousand states; nonzero ends the search */
 	void *stop_arg;
 	bool full; /* without partial-order reduction */
+	/* states that are images of each other are one, the first that is met; NULL: none are */
+	const struct dvmi_images *images;
 	/* called for each final state; nonzero ends the search with that value */
 	int (*final)(void *arg, const struct dvmi_program *prog, const struct dvmi_state *st);
 	void *final_arg;

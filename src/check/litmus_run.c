@@ -17,9 +17,9 @@ struct run {
 /* ---- one final state ---- */
 
 static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
-			const struct dvmi_atom *a, uint64_t *kind)
+			const struct dvmi_atom *a, unsigned from, uint64_t *kind)
 {
-	const struct dvmi_built *b = &r->built[a->thread];
+	const struct dvmi_built *b = &r->built[from];
 	const struct dvmi_thread *t = &r->test->thread[a->thread];
 
 	for (unsigned i = 0; i < b->faults; i++) {
@@ -41,36 +41,53 @@ static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
 	return false;
 }
 
-void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st, uint64_t *shown)
+void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st,
+		   const struct dvmi_symmetry *g, uint64_t *shown)
 {
 	for (unsigned i = 0; i < r->test->atoms; i++) {
 		const struct dvmi_atom *a = &r->test->atom[i];
+		unsigned from = g && a->kind != DVMI_ATOM_LOC ? g->from[a->thread] : a->thread;
 
 		shown[i] = 0;
 		if (a->kind == DVMI_ATOM_LOC)
 			shown[i] = dvmi_state_memory(r->prog, st, a->loc);
 		else if (a->kind == DVMI_ATOM_REG)
-			(void)dvmi_eval(r->prog, st, r->built[a->thread].reg[a->reg], &shown[i]);
+			(void)dvmi_eval(r->prog, st, r->built[from].reg[a->reg], &shown[i]);
 		else
-			(void)fault_shown(r, st, a, &shown[i]);
+			(void)fault_shown(r, st, a, from, &shown[i]);
 	}
 }
 
+static int count_state(struct run *r, const uint64_t *shown)
+{
+	const struct dvm_litmus *test = r->r.test;
+
+	if (test->filter >= 0 && !dvmi_cond_holds(test, test->filter, shown))
+		return 0;
+	if (dvmi_cond_holds(test, test->root, shown))
+		r->res->positive++;
+	else
+		r->res->negative++;
+	return dvmi_litmus_result_add(r->res, test->atoms, shown, 1);
+}
+
+/* A final state stands for all its images: those of combinations that are not explored, too. */
 static int final_state(void *arg, const struct dvmi_program *prog, const struct dvmi_state *st)
 {
 	struct run *r = arg;
-	struct dvm_litmus_result *res = r->res;
-	uint64_t shown[DVMI_ATOMS_MAX];
+	uint8_t which[DVMI_SYMMETRIES_MAX] = {0};
+	unsigned images = 1;
+	int rc = 0;
 
-	(void)prog;
-	dvmi_run_show(&r->r, st, shown);
-	if (r->r.test->filter >= 0 && !dvmi_cond_holds(r->r.test, r->r.test->filter, shown))
-		return 0;
-	if (dvmi_cond_holds(r->r.test, r->r.test->root, shown))
-		res->positive++;
-	else
-		res->negative++;
-	return dvmi_litmus_result_add(res, r->r.test->atoms, shown, 1);
+	if (r->r.sym.count > 1)
+		images = dvmi_images_of(&r->r.sym, &r->r.images, prog, st, which);
+	for (unsigned i = 0; i < images && !rc; i++) {
+		uint64_t shown[DVMI_ATOMS_MAX];
+
+		dvmi_run_show(&r->r, st, &r->r.sym.one[which[i]], shown);
+		rc = count_state(r, shown);
+	}
+	return rc;
 }
 
 /* ---- all paths ---- */
@@ -165,24 +182,35 @@ bool dvmi_run_next(const struct dvmi_run *r, size_t *choice)
 	return false;
 }
 
-/* Every @step-th combination, from the @first on. */
+void dvmi_run_images(struct dvmi_run *r, const size_t *choice)
+{
+	r->ex.images = NULL;
+	if (r->sym.count == 1)
+		return;
+	dvmi_images_find(&r->sym, choice, r->prog, &r->images);
+	r->ex.images = &r->images;
+}
+
+/* Every @step-th combination, from the @first on; of those that are images of each other, one. */
 static int run_some(struct run *run, uint64_t first, uint64_t step)
 {
 	struct dvmi_run *r = &run->r;
 	size_t choice[DVMI_PES_MAX] = {0};
-	bool more = dvmi_run_first(r, choice);
+	uint64_t n = 0;
 
-	for (uint64_t n = 0; more; n++, more = dvmi_run_next(r, choice)) {
+	for (bool more = dvmi_run_first(r, choice); more; more = dvmi_run_next(r, choice)) {
 		int rc;
 
-		if (n % step != first)
+		if (!dvmi_symmetries_least(&r->sym, choice) || n++ % step != first)
 			continue;
 		rc = dvmi_run_build(r, choice);
 		/* Combinations that contradict themselves have no states at which to ask. */
-		if (!rc && n / step % 256 == 255 && r->ex.stop && r->ex.stop(r->ex.stop_arg))
+		if (!rc && (n - 1) / step % 256 == 255 && r->ex.stop && r->ex.stop(r->ex.stop_arg))
 			rc = -DVM_EBUDGET;
-		if (!rc)
+		if (!rc) {
+			dvmi_run_images(r, choice);
 			rc = dvmi_explore(&r->ex, r->prog);
+		}
 		if (dvmi_visited_memory(&r->ex.visited) > run->res->memory)
 			run->res->memory = dvmi_visited_memory(&r->ex.visited);
 		if (rc < 0)
@@ -345,6 +373,7 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 		return dvmi_error_nomem(err);
 	if (!rc)
 		rc = count_combinations(r);
+	dvmi_symmetries_none(test->threads, &r->sym);
 	if (!rc)
 		memcpy(r->prog->init, test->init, sizeof(r->prog->init));
 	return rc;
@@ -393,6 +422,8 @@ int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options
 		r->res->quantifier = test->quantifier;
 		r->res->narrow_domain = test->narrow_domain;
 		rc = dvmi_run_open(&r->r, test, options, err);
+		if (!rc && !(options && options->without_symmetry))
+			dvmi_symmetries_find(test, r->r.paths, &r->r.sym);
 		if (!rc)
 			rc = run_test(r);
 	} else {

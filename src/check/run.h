@@ -4,6 +4,7 @@
 
 #include "check/explore.h"
 #include "check/litmus.h"
+#include "check/symmetry.h"
 
 #include <dvmsim/check.h>
 
@@ -18,6 +19,8 @@ struct dvmi_run {
 	struct dvmi_built built[DVMI_PES_MAX];
 	uint64_t *pred[DVMI_PES_MAX]; /* of each path's events, DVMI_EVENTS_MAX a path */
 	struct dvmi_explorer ex;
+	struct dvmi_symmetries sym; /* dvmi_run_open() sets none */
+	struct dvmi_images images;  /* of the program, as far as dvmi_run_images() made them */
 	unsigned threads;
 	bool cut; /* a loop was followed to the unroll limit only */
 	struct dvm_error *err;
@@ -34,7 +37,14 @@ int dvmi_run_build(struct dvmi_run *run, const size_t *choice);
 bool dvmi_run_first(const struct dvmi_run *run, size_t *choice);
 bool dvmi_run_next(const struct dvmi_run *run, size_t *choice);
 
-/* What a state shows of each atom of the test; what is not known yet is 0. */
-void dvmi_run_show(const struct dvmi_run *run, const struct dvmi_state *st, uint64_t *shown);
+/* Let the explorer take states for one that are images of each other under run->sym. */
+void dvmi_run_images(struct dvmi_run *run, const size_t *choice);
+
+/*
+ * What a state, or its image under @g (NULL: itself), shows of each atom of the test; what is not
+ * known yet is 0.
+ */
+void dvmi_run_show(const struct dvmi_run *run, const struct dvmi_state *st,
+		   const struct dvmi_symmetry *g, uint64_t *shown);
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "check/state_key.h"
 
+#include <string.h>
+
 #define ALL_DESCS UINT64_C(0x00000000ffffffff)
 
 /* ---- layout ---- */
@@ -135,4 +137,88 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 	}
 	flush(&w, (w.bits + 7) / 8);
 	return w.bytes;
+}
+
+/* ---- images ---- */
+
+static bool is_done(const struct dvmi_state *st, struct dvmi_ref r)
+{
+	return st->done[r.pe] >> r.ev & 1;
+}
+
+static unsigned source_in(const struct dvmi_image *im, uint8_t src)
+{
+	return src == DVMI_INIT ? 0 : im->write_to[src] + 1u;
+}
+
+/* What dvmi_state_key() would give for the image: the same order, each part from where it was. */
+size_t dvmi_state_image_key(const struct dvmi_program *prog, const struct dvmi_state *st,
+			    const struct dvmi_image *im, unsigned char *key)
+{
+	const struct dvmi_layout *l = &prog->layout;
+	struct writer w = {.key = key};
+
+	for (unsigned p = 0; p < prog->pes; p++)
+		put_done(&w, st->done[im->pe[p]], prog->pe[p].events);
+	for (unsigned i = 0; i < prog->reads; i++) {
+		unsigned r = im->read[i];
+
+		if (l->read[i])
+			put(&w, is_done(st, prog->read[r]) ? source_in(im, st->rsrc[r]) : 1,
+			    l->read[i]);
+	}
+	for (unsigned i = 0; i < prog->walks; i++) {
+		unsigned k = im->walk[i];
+		bool has = is_done(st, prog->walk[k]) && st->tloc[k] != DVMI_LOC_NONE;
+
+		if (l->walk[i])
+			put(&w, has ? source_in(im, st->tsrc[k]) : 1, l->walk[i]);
+	}
+	for (unsigned i = 0; i < prog->writes; i++)
+		if (l->rank[i])
+			put(&w, st->rank[im->write[i]] ? st->rank[im->write[i]] - 1u : 0,
+			    l->rank[i]);
+	for (unsigned t = 0; t < prog->tlbis; t++) {
+		uint64_t found = found_by(prog, st, im->tlbi[t]);
+
+		for (unsigned i = 0; i < prog->writes; i++)
+			if (l->descs >> i & 1)
+				put(&w, found >> im->write[i] & 1, 1);
+	}
+	flush(&w, (w.bits + 7) / 8);
+	return w.bytes;
+}
+
+static int compare_done(const struct dvmi_program *prog, const struct dvmi_state *st,
+			const struct dvmi_image *a, const struct dvmi_image *b)
+{
+	for (unsigned p = 0; p < prog->pes; p++)
+		if (st->done[a->pe[p]] != st->done[b->pe[p]])
+			return st->done[a->pe[p]] < st->done[b->pe[p]] ? -1 : 1;
+	return 0;
+}
+
+/* The least by what is done, among these the least key: the first settles most states. */
+size_t dvmi_state_least_key(const struct dvmi_program *prog, const struct dvmi_state *st,
+			    const struct dvmi_images *images, unsigned char *key)
+{
+	unsigned char other[DVMI_KEY_MAX];
+	const struct dvmi_image *least;
+	size_t size;
+
+	if (!images || images->count == 1)
+		return dvmi_state_key(prog, st, key);
+	least = &images->one[0];
+	for (unsigned i = 1; i < images->count; i++)
+		if (compare_done(prog, st, &images->one[i], least) < 0)
+			least = &images->one[i];
+	size = dvmi_state_image_key(prog, st, least, key);
+	for (unsigned i = 0; i < images->count; i++) {
+		if (&images->one[i] == least || compare_done(prog, st, &images->one[i], least) != 0)
+			continue;
+		(void)dvmi_state_image_key(prog, st, &images->one[i], other);
+		if (memcmp(other, key, size) < 0)
+			memcpy(key, other, size);
+	}
+	return size;
 }

@@ -30,7 +30,7 @@ bool dvmi_witness_wanted(const struct dvmi_run *r, const struct dvmi_state *st)
 	const struct dvm_litmus *test = r->test;
 	uint64_t shown[DVMI_ATOMS_MAX];
 
-	dvmi_run_show(r, st, shown);
+	dvmi_run_show(r, st, NULL, shown);
 	if (test->filter >= 0 && !dvmi_cond_holds(test, test->filter, shown))
 		return false;
 	return dvmi_cond_holds(test, test->root, shown) == (test->quantifier != DVMI_FORALL);

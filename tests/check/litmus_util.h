@@ -18,6 +18,7 @@ static inline struct dvm_litmus_result *litmus_run(const struct dvm_litmus *test
 				      .ets2 = ets2,
 				      .without = without,
 				      .unreduced = unreduced,
+				      .without_symmetry = unreduced,
 				      .dsb_domain = dsb_domain};
 	struct dvm_litmus_result *res = NULL;
 	struct dvm_error err;

@@ -4,6 +4,7 @@
 
 #include "base/rng.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 static const char *const random_pool[] = {
@@ -34,47 +35,92 @@ static const char *const random_entry[8] = {
 	"", "", "", "", "", " [PTE(x)]=(af:0);", " [PTE(x)]=(db:0,dbm:1);",
 	" [PTE(x)]=(af:0,db:0,dbm:1);"};
 
+/* What a random program looks like. */
+struct random_shape {
+	unsigned threads, rows, hw;
+	unsigned equal; /* so many threads, from the first on, have the same instructions */
+	bool odd;	/* though the second of them stores another value */
+};
+
+static inline size_t random_threads(const struct random_shape *s, char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (unsigned t = 0; t < s->threads; t++)
+		n += (size_t)snprintf(text + n, size - n,
+				      "%u:X10=x; %u:X11=y; %u:X13=PTE(x); %u:X1=%u; %u:X2=2; "
+				      "%u:X12=%u; %u:X16=0x0001000000000000; "
+				      "%u:X14=(oa:PA(x),valid:0); %u:X15=(oa:PA(z));\n",
+				      t, t, t, t, s->odd && t == 1 ? 3u : 1u, t, t, 1u << 24, t, t,
+				      t);
+	return n;
+}
+
+static inline size_t random_cell(unsigned thread, unsigned row, uint64_t pick, char *text,
+				 size_t size)
+{
+	const char *op = random_pool[pick];
+	size_t n = (size_t)snprintf(text, size, "%s ", thread ? "|" : "");
+
+	/* %u: a register of its own, or the label at the end. */
+	return n + (size_t)snprintf(text + n, size - n, op,
+				    op[0] == 'C' && op[1] == 'B' ? thread : 5 + row);
+}
+
+static inline void random_litmus_of(struct dvmi_rng *rng, const struct random_shape *s, char *text,
+				    size_t size)
+{
+	size_t n = 0;
+
+	n += (size_t)snprintf(text + n, size - n, "AArch64 random\n%s{ y=5; z=6;%s\n",
+			      random_tthm[s->hw], random_entry[s->hw]);
+	n += random_threads(s, text + n, size - n);
+	n += (size_t)snprintf(text + n, size - n, "}\n");
+	for (unsigned t = 0; t < s->threads; t++)
+		n += (size_t)snprintf(text + n, size - n, "%s P%u ", t ? "|" : "", t);
+	n += (size_t)snprintf(text + n, size - n, ";\n");
+	for (unsigned r = 0; r < s->rows; r++) {
+		uint64_t pick = 0;
+
+		for (unsigned t = 0; t < s->threads; t++) {
+			if (!t || t >= s->equal)
+				pick = dvmi_rng_below(rng,
+						      sizeof(random_pool) / sizeof(random_pool[0]));
+			n += random_cell(t, r, pick, text + n, size - n);
+		}
+		n += (size_t)snprintf(text + n, size - n, ";\n");
+	}
+	for (unsigned t = 0; t < s->threads; t++)
+		n += (size_t)snprintf(text + n, size - n, "%sL%u: NOP ", t ? "|" : "", t);
+	n += (size_t)snprintf(text + n, size - n, ";\nlocations [x; y; z; PTE(x);");
+	for (unsigned t = 0; t < s->threads; t++)
+		n += (size_t)snprintf(text + n, size - n,
+				      "%u:X4; %u:X5; %u:X6; %u:X7; fault(P%u,x);", t, t, t, t, t);
+	(void)snprintf(text + n, size - n, "]\nexists (true)\n");
+}
+
 /* A small program over descriptors, data, barriers and TLBIs; @rows instructions a thread, 0: 3
  * or 4. */
 static inline void random_litmus(struct dvmi_rng *rng, unsigned rows, char *text, size_t size)
 {
-	unsigned threads = 2 + (unsigned)dvmi_rng_below(rng, 2);
-	size_t n = 0;
-	unsigned hw;
+	struct random_shape s = {.threads = 2 + (unsigned)dvmi_rng_below(rng, 2), .rows = rows};
 
-	hw = (unsigned)dvmi_rng_below(rng, 8);
+	s.hw = (unsigned)dvmi_rng_below(rng, 8);
 	if (!rows)
-		rows = (threads == 2 ? 4u : 3u) - (hw > 4); /* which adds a thread */
-	n += (size_t)snprintf(text + n, size - n, "AArch64 random\n%s{ y=5; z=6;%s\n",
-			      random_tthm[hw], random_entry[hw]);
-	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, size - n,
-				      "%u:X10=x; %u:X11=y; %u:X13=PTE(x); %u:X1=1; %u:X2=2; "
-				      "%u:X12=%u; %u:X16=0x0001000000000000; %u:X14=(oa:PA(x),valid:0); %u:X15=(oa:PA(z));\n",
-				      t, t, t, t, t, t, 1 << 24, t, t, t);
-	n += (size_t)snprintf(text + n, size - n, "}\n");
-	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, size - n, "%s P%u ", t ? "|" : "", t);
-	n += (size_t)snprintf(text + n, size - n, ";\n");
-	for (unsigned r = 0; r < rows; r++) {
-		for (unsigned t = 0; t < threads; t++) {
-			const char *op = random_pool[dvmi_rng_below(
-				rng, sizeof(random_pool) / sizeof(random_pool[0]))];
+		s.rows = (s.threads == 2 ? 4u : 3u) - (s.hw > 4); /* which adds a thread */
+	random_litmus_of(rng, &s, text, size);
+}
 
-			n += (size_t)snprintf(text + n, size - n, "%s ", t ? "|" : "");
-			/* %u: a register of its own, or the label at the end. */
-			n += (size_t)snprintf(text + n, size - n, op,
-					      op[0] == 'C' && op[1] == 'B' ? t : 5 + r);
-		}
-		n += (size_t)snprintf(text + n, size - n, ";\n");
-	}
-	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, size - n, "%sL%u: NOP ", t ? "|" : "", t);
-	n += (size_t)snprintf(text + n, size - n, ";\nlocations [x; y; z; PTE(x);");
-	for (unsigned t = 0; t < threads; t++)
-		n += (size_t)snprintf(text + n, size - n,
-				      "%u:X4; %u:X5; %u:X6; %u:X7; fault(P%u,x);", t, t, t, t, t);
-	(void)snprintf(text + n, size - n, "]\nexists (true)\n");
+/* Two or three threads of two to four are the same, or nearly so in one of eight. */
+static inline void random_equal(struct dvmi_rng *rng, char *text, size_t size)
+{
+	struct random_shape s = {.threads = 2 + (unsigned)dvmi_rng_below(rng, 3)};
+
+	s.equal = 2 + (unsigned)dvmi_rng_below(rng, s.threads > 2 ? 2 : 1);
+	s.hw = s.threads < 4 ? (unsigned)dvmi_rng_below(rng, 8) : 0;
+	s.rows = 6 - s.threads - (s.hw > 4);
+	s.odd = dvmi_rng_below(rng, 8) == 0;
+	random_litmus_of(rng, &s, text, size);
 }
 
 #endif
