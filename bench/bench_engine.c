@@ -4,12 +4,15 @@
  * One line per point, fields separated by blanks:
  *   engine access ORDER every K cpus N M_accesses_per_s A
  *   engine flush CASE cpus N ns_per_flush T
- *   engine records SCHEDULE cpus N M_records_per_s R M_events_per_s E
+ *   engine records SCHEDULE cpus N copies C M_records_per_s R M_events_per_s E
+ *   engine operations SCHEDULE cpus N copies C M_records_per_s R M_events_per_s E
  *   engine tasks SCHEDULE tasks N ns_per_record T bytes_per_task B
  *   engine memory cpus N bytes_per_cpu B bytes_per_cpu_with_tlbs B
  * ORDER: "ahead", or "strict" with the accesses of all CPUs in the order of time. K: accesses between
  * two flushes of a CPU, 0: none. CASE "one": one CPU flushes, the others are idle; "all": every CPU
- * does. Each flush is a page flush by the shipped always-broadcast. The median of five repetitions.
+ * does. Each flush is a page flush by the shipped always-broadcast. Records are those of the captured
+ * trace fork, operations those of the generator fork, copied until the part is full. The median of five
+ * repetitions. With arguments, only the lines of these names ("access", "records", ...).
  * Bytes are what the heap grows by (glibc's mallinfo2()) per task or CPU more, the trace not included.
  */
 #include <dvmsim/model.h>
@@ -209,20 +212,40 @@ static const char *schedule_name(void)
 	return schedule == DVM_SIM_SIMULATED ? "simulated" : "recorded";
 }
 
-static void bench_records(uint64_t cpus)
+/* @trace in as many copies as the part takes. */
+static void bench_trace(const char *what, const struct dvm_trace *trace, uint64_t cpus)
 {
-	struct dvm_trace *trace;
 	struct dvm_stats stats;
 	size_t records;
 	double ns;
 
-	must(dvm_workload_generate("fork:forks=50", 1, &trace, &err));
 	dvm_trace_records(trace, &records);
 	set_cpus(cpus);
 	ns = run(trace, 0, &stats);
-	printf("engine records %s cpus %llu M_records_per_s %.1f M_events_per_s %.1f\n",
-	       schedule_name(), (unsigned long long)cpus, (double)records * (double)stats.copies * 1e3 / ns,
-	       (double)stats.events * 1e3 / ns);
+	printf("engine %s %s cpus %llu copies %llu M_records_per_s %.1f M_events_per_s %.1f\n", what,
+	       schedule_name(), (unsigned long long)cpus, (unsigned long long)stats.copies,
+	       (double)records * (double)stats.copies * 1e3 / ns, (double)stats.events * 1e3 / ns);
+}
+
+/* A captured trace: the recorded flushes of forks on four CPUs. */
+static void bench_records(void)
+{
+	struct dvm_trace *trace;
+
+	must(dvm_trace_load(DVMSIM_SOURCE_DIR "/traces/fork.dvt", 0, &trace, &err));
+	for (uint64_t cpus = 8; cpus <= 512; cpus *= 4)
+		bench_trace("records", trace, cpus);
+	dvm_trace_free(trace);
+}
+
+/* A generated one: a record is an operation whose flushes the simulated kernel makes. */
+static void bench_operations(void)
+{
+	struct dvm_trace *trace;
+
+	must(dvm_workload_generate("fork:forks=50", 1, &trace, &err));
+	for (uint64_t cpus = 8; cpus <= 512; cpus *= 4)
+		bench_trace("operations", trace, cpus);
 	dvm_trace_free(trace);
 }
 
@@ -313,27 +336,53 @@ static void bench_memory(unsigned cpus)
 	dvm_trace_free(trace);
 }
 
-int main(void)
+static int want_argc;
+static char **want_argv;
+
+static int wanted(const char *name)
 {
+	for (int i = 1; i < want_argc; i++)
+		if (!strcmp(want_argv[i], name))
+			return 1;
+	return want_argc < 2;
+}
+
+static void bench_flushes(void)
+{
+	for (int all = 0; all < 2; all++)
+		for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
+			bench_flush(cpus, all);
+}
+
+static void bench_schedules(void)
+{
+	for (schedule = 0; schedule < 2; schedule++) {
+		if (wanted("records"))
+			bench_records();
+		if (wanted("operations"))
+			bench_operations();
+		for (unsigned tasks = 64; wanted("tasks") && tasks <= 16384; tasks *= 16)
+			bench_tasks(tasks);
+	}
+	schedule = 0;
+}
+
+int main(int argc, char **argv)
+{
+	want_argc = argc;
+	want_argv = argv;
 	must(dvm_model_find(DVM_MODEL_HW, "neoverse-n1-80", DVMSIM_SOURCE_DIR "/models", &hw,
 			    &err));
 	must(dvm_model_find(DVM_MODEL_KERNEL, "linux-7.1", DVMSIM_SOURCE_DIR "/models", &kernel,
 			    &err));
 	must(dvm_strategy_load(DVMSIM_SOURCE_DIR "/models/strategies/always-broadcast.strategy",
 			       &strategy, &err));
-	bench_accesses();
-	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
-		bench_flush(cpus, 0);
-	for (uint64_t cpus = 8; cpus <= 1024; cpus *= 2)
-		bench_flush(cpus, 1);
-	for (schedule = 0; schedule < 2; schedule++) {
-		for (uint64_t cpus = 8; cpus <= 1024; cpus *= 4)
-			bench_records(cpus);
-		for (unsigned tasks = 64; tasks <= 16384; tasks *= 16)
-			bench_tasks(tasks);
-	}
-	schedule = 0;
-	for (unsigned cpus = 8; cpus <= 512; cpus *= 4)
+	if (wanted("access"))
+		bench_accesses();
+	if (wanted("flush"))
+		bench_flushes();
+	bench_schedules();
+	for (unsigned cpus = 8; wanted("memory") && cpus <= 512; cpus *= 4)
 		bench_memory(cpus);
 	dvm_strategy_free(strategy);
 	dvm_model_free(kernel);
