@@ -54,8 +54,28 @@ static const char *check_hw(const struct dvm_model *m, size_t *index)
 	return blame(m, rules, sizeof(rules) / sizeof(rules[0]), index);
 }
 
+static bool power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* Pages, contiguous groups and blocks of each granule: Arm ARM DDI 0487, D8. */
+static bool is_leaf(uint64_t page, uint64_t bytes)
+{
+	static const uint8_t shifts[3][6] = {
+		{ 12, 16, 21, 25, 30, 34 }, { 14, 21, 25, 30 }, { 16, 21, 29, 34 },
+	};
+	const uint8_t *row = shifts[page == 4096 ? 0 : page == 16384 ? 1 : 2];
+
+	for (int i = 0; i < 6; i++)
+		if (row[i] && bytes == UINT64_C(1) << row[i])
+			return true;
+	return false;
+}
+
 static const char *check_kernel(const struct dvm_model *m, size_t *index)
 {
+	uint64_t page2 = m->kernel.vm_stage2_page_bytes;
 	const struct dvmi_kernel_cfg *k = &m->kernel;
 	uint64_t page = k->page_bytes;
 	const struct rule rules[] = {
@@ -69,6 +89,17 @@ static const char *check_kernel(const struct dvm_model *m, size_t *index)
 		  "HCR_EL2.FB acts on guests; set vm to \"guest\" or vm_fb to false" },
 		{ k->vm == DVMI_VM_NATIVE && k->vm_bsu != DVMI_BSU_NONE, "vm_bsu",
 		  "HCR_EL2.BSU acts on guests; set vm to \"guest\" or vm_bsu to \"none\"" },
+		{ k->vm == DVMI_VM_NATIVE && k->vm_stage2, "vm_stage2",
+		  "HCR_EL2.VM acts on guests; set vm to \"guest\" or vm_stage2 to false" },
+		{ page2 != 4096 && page2 != 16384 && page2 != 65536, "vm_stage2_page_bytes",
+		  "a page has 4096, 16384 or 65536 bytes" },
+		{ !is_leaf(page2, k->vm_stage2_block_bytes), "vm_stage2_block_bytes",
+		  "no page, contiguous group or block of vm_stage2_page_bytes has this size" },
+		{ k->vm_stage2 && k->vm_stage2_block_bytes < page, "vm_stage2_block_bytes",
+		  "leaves of stage 2 smaller than page_bytes are not simulated" },
+		{ k->vm_memory_mib << 20 > UINT64_C(1) << k->vm_ipa_bits, "vm_memory_mib",
+		  "vm_ipa_bits can not address so much" },
+		{ !power_of_two(k->vm_run_bytes), "vm_run_bytes", "must be a power of two" },
 		{ k->version % 100 > 40, "version", "a version is major*100 + minor: 6.12 is 612" },
 	};
 

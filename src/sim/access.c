@@ -82,9 +82,11 @@ static uint64_t limit(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_
 int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		    uint64_t now, uint64_t *next)
 {
+	uint32_t mm = r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm;
 	struct dvmi_tlbs_span span = {
 		.accesses = s->accesses + r->va + c->accesses_done,
-		.count = r->amount - c->accesses_done, .cpu = c->pcpu, .asid = c->asid,
+		.count = r->amount - c->accesses_done, .mm = mm, .cpu = c->pcpu,
+		.asid = c->asid,
 		.vmid = dvmi_cpu_vmid(c),
 		.now_ps = now, .limit_ps = limit(s, c, now),
 	};
@@ -93,8 +95,7 @@ int dvmi_access_run(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trac
 		dvmi_tlbs_run(s->tlbs, &span);
 	/* It fails in its turn: another CPU may fail before. */
 	if (c->stale || (span.stale && span.done_ps == now))
-		return dvmi_tlbs_stale(s->tlbs, c->pcpu, r->mm ? dvmi_mm_id(s, c, r->mm) : c->mm,
-				       s->err);
+		return dvmi_tlbs_stale(s->tlbs, c->pcpu, mm, s->err);
 	c->stale = span.stale;
 	c->starts_ps += span.starts_ps;
 	s->stats.run_ps += span.done_ps - now;

@@ -18,6 +18,7 @@
 #include "program/program.h"
 #include "sim/latency.h"
 #include "sim/oracle.h"
+#include "sim/stage2.h"
 #include "sim/tlbs.h"
 #include "sim/workset.h"
 
@@ -289,6 +290,8 @@ struct dvm_sim {
 	bool repeat_new, repeat_old;    /* erratum workaround, by form */
 	uint64_t kinsn_ps;              /* of 1000 instructions */
 	uint64_t access_ps;             /* of an access that hits */
+	uint64_t refill_ps;             /* of a walk, where accesses are not known */
+	struct dvmi_stage2 stage2;      /* of a guest with one (cfg->vm_stage2) */
 	uint64_t reach_ps;              /* from an act of a CPU to the least effect on another's accesses */
 
 	struct dvmi_evq evq;

@@ -12,8 +12,8 @@ static uint64_t walk_ps(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t ps
 	walks = dvmi_workset_run(s->workset, c->pcpu, c->mm, ps);
 	if (!walks)
 		return 0;
-	/* Misses of one stretch of work overlap in the walkers; the walk cache leaves one fetch. */
-	cost = (walks + s->hw->tlb_walkers - 1) / s->hw->tlb_walkers * s->hw->tlb_walk_step_ps;
+	/* Misses of one stretch of work overlap in the walkers; stage2.h has the cost of one. */
+	cost = (walks + s->hw->tlb_walkers - 1) / s->hw->tlb_walkers * s->refill_ps;
 	s->stats.tlb_refills += walks;
 	s->stats.refill_ps += cost;
 	return cost;

@@ -262,6 +262,8 @@ static int set_machine(struct dvm_sim *s)
 
 	if (s->options.working_set_pages)
 		rules.pages = s->options.working_set_pages;
+	s->refill_ps = dvmi_sim_refill_ps(s->hw, s->cfg, s->cfg->vm_stage2 ? &s->stage2 : NULL,
+					  rules.pages);
 	ret = dvmi_evq_init(&s->evq, s->cpus_count);
 	if (!ret)
 		ret = dvmi_fabric_new_with(s->hw, smmus(s), &s->evq, &s->fabric);
@@ -337,7 +339,9 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	s->ids = dvm_trace_get_ids(s->options.trace);
 	s->simulated = s->options.schedule == DVM_SIM_SIMULATED;
 	set_rules(s);
-	ret = set_copies(s, err);
+	ret = s->cfg->vm_stage2 ? dvmi_sim_stage2(s->cfg, &s->stage2, err) : 0;
+	if (!ret)
+		ret = set_copies(s, err);
 	if (ret)
 		return ret;
 	ret = set_guests(s);

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/mem.h"
 #include "hw/tlb.h"
+#include "sim/stage2.h"
 
 #include <inttypes.h>
 
@@ -29,6 +30,8 @@ struct deferred {
 struct dvmi_tlbs {
 	struct dvmi_granule granule;
 	unsigned cpus, sockets;
+	struct dvmi_stage2 stage2;
+	bool nested; /* the kernel that runs is a guest's, with a second stage */
 	uint64_t access_ps;
 	struct dvmi_tlb_log **logs; /* one per socket */
 	struct dvmi_tlb **tlbs;
@@ -43,9 +46,12 @@ struct dvmi_tlbs {
 
 /* ---- making ---- */
 
-static struct dvmi_tlb_geometry geometry_of(const struct dvmi_hw *hw, unsigned page_shift)
+static struct dvmi_tlb_geometry geometry_of(const struct dvmi_tlbs *a, const struct dvmi_hw *hw,
+					    unsigned page_shift)
 {
 	return (struct dvmi_tlb_geometry){
+		.stage2_entries = a->nested ? (int)hw->tlb_stage2_entries : 0,
+		.stage2_granule_bits = a->nested ? a->stage2.granule_bits : 0,
 		.granule_bits = (int)page_shift, .va_bits = 48,
 		.l1i_entries = (int)hw->tlb_l1i_entries, .l1i_ways = (int)hw->tlb_l1i_ways,
 		.l1d_entries = (int)hw->tlb_l1d_entries, .l1d_ways = (int)hw->tlb_l1d_ways,
@@ -76,7 +82,7 @@ static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_de
 static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned page_shift,
 		     const struct dvmi_topology *topology, struct dvm_error *err)
 {
-	struct dvmi_tlb_geometry g = geometry_of(hw, page_shift);
+	struct dvmi_tlb_geometry g = geometry_of(a, hw, page_shift);
 	int ret = 0;
 
 	for (unsigned n = 0; n < a->sockets && !ret; n++)
@@ -127,6 +133,9 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
 	a->tlbs = dvmi_calloc(cpus, sizeof(struct dvmi_tlb *));
 	ret = dvmi_granule_init(&a->granule, (int)page_shift, 48, err);
+	a->nested = cfg->vm_stage2;
+	if (!ret && a->nested)
+		ret = dvmi_sim_stage2(cfg, &a->stage2, err);
 	if (!ret && (!a->logs || !a->tlbs || dvmi_tlbs_vm(a, 0, asids)))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
@@ -172,7 +181,8 @@ int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct
 void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 {
 	struct dvmi_tlb_context context = { .asid = span->asid, .vmid = span->vmid,
-					    .timed = true };
+					    .timed = true, .space = span->mm,
+					    .stage2 = a->nested ? &a->stage2 : NULL };
 	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
 					.access_ps = a->access_ps };
 	enum dvmi_tlb_stop stop;

@@ -42,7 +42,7 @@ void dvmi_tlbs_assign(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm);
 struct dvmi_tlbs_span {
 	const uint64_t *accesses;
 	size_t count;
-	uint32_t mm;
+	uint32_t mm;               /* whose guest memory it is, with a second stage */
 	unsigned cpu;
 	uint16_t asid;             /* in TTBR */
 	uint8_t vmid;              /* in VTTBR; 0: no virtual machine */

@@ -78,10 +78,13 @@ static bool is_ranged(const struct dvm_model *model, size_t i, const struct pair
 {
 	static const char *const of_smmu[] = { "smmu.", "sva_pins", NULL };
 	static const char *const of_sme[] = { "sme_batch", NULL };
+	static const char *const of_stage2[] = { "tlb.stage2_", "vm_", NULL };
 
 	if (dvm_model_param(model, i, p) || !p->ranged || p->lo == p->hi)
 		return false;
 	if (pair->kernel->smmu == DVMI_SMMU_NONE && is_one_of(p->path, of_smmu))
+		return false;
+	if (!pair->kernel->vm_stage2 && is_one_of(p->path, of_stage2))
 		return false;
 	return pair->hw->erratum_sme_dvmsync || !is_one_of(p->path, of_sme);
 }

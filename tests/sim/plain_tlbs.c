@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "hw/ref_tlb.h"
+#include "sim/stage2.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -28,6 +29,8 @@ struct dvmi_tlbs {
 	const struct dvmi_topology *topology;
 	const struct dvmi_asids *asids[32]; /* by VMID */
 	unsigned cpus, page_shift;
+	struct dvmi_stage2 stage2;
+	bool nested;
 	uint64_t access_ps;
 	struct ref_tlb **tlbs;
 	struct ref_pt *lower, *upper;
@@ -80,7 +83,12 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 	};
 	struct dvmi_tlbs *a = calloc(1, sizeof(*a));
 
-	(void)err;
+	a->nested = cfg->vm_stage2;
+	if (a->nested) {
+		dvmi_sim_stage2(cfg, &a->stage2, err);
+		g.stage2_entries = (int)hw->tlb_stage2_entries;
+		g.stage2_granule_bits = a->stage2.granule_bits;
+	}
 	a->topology = dvmi_fabric_topology(fabric);
 	a->asids[0] = asids;
 	a->cpus = cpus;
@@ -131,7 +139,9 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 	span->starts_ps = 0;
 	do {
 		struct ref_context context = { .asid = span->asid, .vmid = span->vmid,
-					       .lower = a->lower, .upper = a->upper };
+					       .lower = a->lower, .upper = a->upper,
+					       .stage2 = a->nested ? &a->stage2 : NULL,
+					       .stage2_version = now, .space = span->mm };
 		struct dvmi_tlb_result r;
 
 		/* What it walks for is as old as this moment. */
