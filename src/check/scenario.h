@@ -9,9 +9,10 @@
 
 /*
  * From a strategy program and a scenario to litmus tests. A test has one column per CPU; hooks are
- * translated instruction by instruction (scenario_xlat.c, scenario_mask.c), and the kernel's own
- * steps around them are added (scenario_parts.c). The scenarios themselves are in scenario_build.c,
- * scenario_moves.c and scenario_special.c. docs/checker-scenarios.md says what each stands for.
+ * translated instruction by instruction (scenario_xlat.c, scenario_insn.c, scenario_mask.c), and the
+ * kernel's own steps around them are added (scenario_parts.c). The scenarios themselves are in
+ * scenario_build.c, scenario_moves.c and scenario_special.c. docs/checker-scenarios.md says what each
+ * stands for.
  */
 enum {
 	DVMI_SCN_CPUS = 3,
@@ -178,6 +179,8 @@ int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origin
 /* ---- scenario_xlat.c ---- */
 /* Append @h to its column; where it returns, the column goes on. */
 void dvmi_scn_hook(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h);
+
+/* ---- scenario_insn.c ---- */
 /* The kernel's sync(mm): DSB ISH, and what the erratum's workaround adds. */
 void dvmi_scn_sync(struct dvmi_scn_test *t, unsigned column);
 
@@ -189,6 +192,9 @@ unsigned dvmi_scn_in_reg(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s
 			 const struct dvmi_operand *o, unsigned scratch);
 void dvmi_scn_set_known(struct dvmi_scn_state *s, unsigned slot, uint64_t value);
 void dvmi_scn_set_unknown(struct dvmi_scn_state *s, unsigned slot);
+/* Append what is no branch, and go on to the next instruction. */
+void dvmi_scn_effect(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
+		     const struct dvmi_insn *insn);
 
 /* ---- scenario_mask.c: mask registers, masks in memory (the address is in X@reg), IPIs ---- */
 enum { DVMI_SCN_SCRATCH = 7, DVMI_SCN_SCRATCH2 = 8, DVMI_SCN_PAGE_X = 9 };
