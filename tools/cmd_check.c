@@ -26,7 +26,9 @@ static const struct cli_option options[] = {
 	 "When the kernel switches tasks out: full (the default), lazy, rt, voluntary, none.", false},
 	{"env", 0, "NAME",
 	 "What surrounds every scenario: kpti, erratum (4118414 and its workaround), vm (a guest, FB "
-	 "and BSU as KVM sets them), ptl (the caller holds the page-table lock). May be given again.",
+	 "and BSU as KVM sets them), ptl (the caller holds the page-table lock). And what no kernel "
+	 "does, to see what it is for: no-break (remap without the break), no-rollover-flush "
+	 "(asid-reuse with no flush but the strategy's rollover hook). May be given again.",
 	 true},
 	{"kernel", 'k', "KERNEL",
 	 "Take --preempt and --env from this kernel configuration: a name or a file.", false},
@@ -119,15 +121,19 @@ static int choose_env(struct check *c, const char **names)
 	} envs[] = {{"kpti", DVM_SCENARIO_ENV_KPTI},
 		    {"erratum", DVM_SCENARIO_ENV_ERRATUM},
 		    {"vm", DVM_SCENARIO_ENV_VM},
-		    {"ptl", DVM_SCENARIO_ENV_PTL}};
+		    {"ptl", DVM_SCENARIO_ENV_PTL},
+		    {"no-break", DVM_SCENARIO_ENV_NO_BREAK},
+		    {"no-rollover-flush", DVM_SCENARIO_ENV_NO_ROLLOVER_FLUSH}};
+	const unsigned count = sizeof(envs) / sizeof(envs[0]);
 
 	for (; *names; names++) {
 		unsigned i = 0;
 
-		while (i < 4 && strcmp(*names, envs[i].name) != 0)
+		while (i < count && strcmp(*names, envs[i].name) != 0)
 			i++;
-		if (i == 4)
-			return cli_usage("--env: '%s' is none of kpti, erratum, vm, ptl", *names);
+		if (i == count)
+			return cli_usage("--env: '%s' is none of kpti, erratum, vm, ptl, no-break, "
+					 "no-rollover-flush", *names);
 		c->model.env |= envs[i].bit;
 	}
 	return CLI_OK;
@@ -615,7 +621,7 @@ const struct cli_command cmd_check = {
 		"CPU, and by the safety rules that were broken.\n\n"
 		"Scenarios: arrive, second-thread, stay, return, migrate, migrate-twice, preempted, "
 		"foreign, foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, "
-		"kpti, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm.\n\n"
+		"kpti, remap, asid-reuse, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm.\n\n"
 		"The status is 0 when all is SAFE, 1 when something is UNSAFE, 3 when nothing is "
 		"UNSAFE but something is not known, 2 for bad input.",
 	.examples = "  dvmsim check active-cpu-v2\n"

@@ -16,6 +16,10 @@ static const struct cli_option options[] = {
 	{"dsb-domain", 0, NULL,
 	 "A DSB NSH does not complete a broadcast TLBI (the published model has no domains).",
 	 false},
+	{"bbm", 0, NULL,
+	 "Flag tests in which an access can meet two translations of a page that need "
+	 "break-before-make.",
+	 false},
 	{"without", 0, "RULE", "Switch a rule of the model off; 'list' prints them all.", true},
 	{"unreduced", 0, NULL, "Search without any reduction, partial-order or symmetry.", false},
 	{"without-symmetry", 0, NULL, "Explore equal threads as if they were different.", false},
@@ -47,6 +51,7 @@ static bool read_options(const struct cli_args *args, struct dvm_check_options *
 	o->size = sizeof(*o);
 	o->ets2 = cli_flag(args, "ets2");
 	o->dsb_domain = cli_flag(args, "dsb-domain");
+	o->bbm = cli_flag(args, "bbm");
 	o->unreduced = cli_flag(args, "unreduced");
 	o->without_symmetry = o->unreduced || cli_flag(args, "without-symmetry");
 	for (const char **rule = cli_values(args, "without"); *rule; rule++) {

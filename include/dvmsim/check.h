@@ -41,6 +41,9 @@ enum dvm_check_verdict {
  * @env:              of dvm_scenario_check(): DVM_SCENARIO_ENV_..., for every scenario
  * @total_states:     of dvm_scenario_check(): states of all tests of a scenario at most; 0: no limit
  * @first_unsafe:     of dvm_scenario_check(): not 0: the first UNSAFE test is the last one
+ * @bbm:              of dvm_litmus_run(): not 0: the result's text has herd's flag
+ *                    Warning-BBM-expected when some access of the test can meet an old and a new
+ *                    translation side by side (docs/checker.md, "Break-before-make")
  * @without_symmetry: not 0: threads that are the same are not taken for one another, to compare
  */
 struct dvm_check_options {
@@ -60,6 +63,7 @@ struct dvm_check_options {
 	uint64_t total_states;
 	int first_unsafe;
 	int without_symmetry;
+	int bbm;
 };
 
 /** struct dvm_litmus - a parsed test; opaque. */

@@ -39,6 +39,9 @@ enum {
 	DVM_SCENARIO_ENV_ERRATUM = 2, /* erratum 4118414, and the kernel's workaround */
 	DVM_SCENARIO_ENV_VM = 4,      /* a guest, HCR_EL2.FB and BSU as KVM sets them */
 	DVM_SCENARIO_ENV_PTL = 8,     /* the caller holds the page-table lock */
+	/* What no kernel does, to see what it is for: */
+	DVM_SCENARIO_ENV_NO_BREAK = 16, /* remap: the new descriptor goes over the old one */
+	DVM_SCENARIO_ENV_NO_ROLLOVER_FLUSH = 32, /* asid-reuse: only the rollover hook flushes */
 };
 
 /** struct dvm_scenario_result - what checking one strategy in one scenario gave; opaque. */

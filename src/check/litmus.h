@@ -84,9 +84,9 @@ struct dvmi_thread {
 	uint64_t reg[DVMI_REGS];
 };
 
-enum dvmi_atom_kind { DVMI_ATOM_REG, DVMI_ATOM_LOC, DVMI_ATOM_FAULT };
+enum dvmi_atom_kind { DVMI_ATOM_REG, DVMI_ATOM_LOC, DVMI_ATOM_FAULT, DVMI_ATOM_CLASH };
 
-/* Something a final state is asked for; each distinct one once. */
+/* Something a final state is asked for; each distinct one once. A clash has its page alone. */
 struct dvmi_atom {
 	uint8_t kind;
 	uint8_t thread, reg;
@@ -125,6 +125,9 @@ struct dvm_litmus {
 	char name[128];
 	bool erratum; /* Erratum=repeat-tlbi: broadcast TLBIs complete without writes */
 	uint32_t tables; /* pages whose descriptor stands for a table entry */
+	bool second_mm;  /* Second-mm=x:y: there x is translated by the descriptor of y */
+	uint8_t twin[DVMI_PAGES_MAX]; /* 1 + y; 0: none */
+	uint32_t watch; /* pages whose clash (machine.h) is asked for */
 	bool skip; /* Variant=skip: a fault skips its instruction, the thread goes on */
 	struct dvmi_space space;
 	unsigned threads;

@@ -28,6 +28,8 @@ static bool same_atom(const struct dvmi_atom *a, const struct dvmi_atom *b)
 		return false;
 	if (a->kind == DVMI_ATOM_LOC)
 		return a->loc == b->loc;
+	if (a->kind == DVMI_ATOM_CLASH)
+		return a->page == b->page;
 	if (a->thread != b->thread)
 		return false;
 	if (a->kind == DVMI_ATOM_REG)
@@ -135,6 +137,26 @@ static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 	return add_atom(p, &atom, index);
 }
 
+/* After "clash(", beyond herd: x). Old and new translation of x were in use side by side. */
+static int clash_atom(struct dvmi_litmus_parser *p, uint16_t *index)
+{
+	struct dvmi_atom atom = {.kind = DVMI_ATOM_CLASH};
+	char word[DVMI_NAME_MAX];
+	unsigned page;
+	int rc;
+
+	if (!dvmi_lex_word(&p->lex, word, sizeof(word), false))
+		return dvmi_lex_fail(&p->lex, "expected clash(x)");
+	rc = dvmi_litmus_var(p, word, &page);
+	if (rc)
+		return rc;
+	atom.page = (uint8_t)page;
+	p->test->watch |= UINT32_C(1) << page;
+	if (!dvmi_lex_eat(&p->lex, ")"))
+		return dvmi_lex_fail(&p->lex, "expected )");
+	return add_atom(p, &atom, index);
+}
+
 static int reg_atom(struct dvmi_litmus_parser *p, const char *thread_word, uint16_t *index)
 {
 	struct dvmi_atom atom = {.kind = DVMI_ATOM_REG};
@@ -233,6 +255,11 @@ static int parse_unary(struct dvmi_litmus_parser *p, unsigned depth, int *index)
 	if (dvmi_lex_eat(&p->lex, "fault")) {
 		c.kind = DVMI_COND_FAULT;
 		rc = fault_atom(p, &c.atom);
+		return rc ? rc : new_cond(p, c, index);
+	}
+	if (dvmi_lex_eat(&p->lex, "clash(")) {
+		c.kind = DVMI_COND_FAULT;
+		rc = clash_atom(p, &c.atom);
 		return rc ? rc : new_cond(p, c, index);
 	}
 	if (dvmi_lex_eat(&p->lex, "true")) {
@@ -370,6 +397,8 @@ void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsign
 			dvmi_buf_puts(buf, "ELR_EL1");
 		else
 			dvmi_buf_printf(buf, "X%u", a->reg);
+	} else if (a->kind == DVMI_ATOM_CLASH) {
+		dvmi_buf_puts(buf, test->space.names[a->page]);
 	} else {
 		dvmi_buf_printf(buf, "P%d", test->thread[a->thread].number);
 		if (a->label[0])
@@ -412,7 +441,8 @@ void dvmi_cond_print(struct dvmi_buf *buf, const struct dvm_litmus *test, int co
 			dvmi_atom_print(buf, test, c->other);
 		break;
 	case DVMI_COND_FAULT:
-		dvmi_buf_puts(buf, "fault(");
+		dvmi_buf_puts(buf, test->atom[c->atom].kind == DVMI_ATOM_CLASH ? "clash("
+									      : "fault(");
 		dvmi_atom_print(buf, test, c->atom);
 		dvmi_buf_puts(buf, ")");
 		break;

@@ -8,6 +8,7 @@
 #include <dvmsim/check.h>
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -62,6 +63,32 @@ static int tables(struct dvmi_litmus_parser *p, const char *list)
 	return 0;
 }
 
+/* Second-mm=x:y,z:w: in the second address space PTE(y) translates x. */
+static int second_mm(struct dvmi_litmus_parser *p, const char *list)
+{
+	while (*list) {
+		char a[DVMI_NAME_MAX], b[DVMI_NAME_MAX];
+		unsigned x, y;
+		int n = 0, rc;
+
+		if (sscanf(list, " %31[A-Za-z0-9_]:%31[A-Za-z0-9_]%n", a, b, &n) != 2)
+			return dvmi_lex_fail(&p->lex, "expected pairs of variables, as in "
+						      "Second-mm=x:y");
+		rc = dvmi_litmus_var(p, a, &x);
+		if (!rc)
+			rc = dvmi_litmus_var(p, b, &y);
+		if (rc)
+			return rc;
+		if (x == y || p->test->twin[x])
+			return dvmi_lex_fail(&p->lex, "Second-mm=: %s needs one other variable", a);
+		p->test->twin[x] = (uint8_t)(y + 1);
+		p->test->second_mm = true;
+		list += n;
+		list += strspn(list, ", ");
+	}
+	return 0;
+}
+
 static int metadata(struct dvmi_litmus_parser *p, const char *line)
 {
 	if (!strncasecmp(line, "Variant=", 8)) {
@@ -77,6 +104,8 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 	}
 	if (!strncasecmp(line, "Tables=", 7)) /* beyond herd */
 		return tables(p, line + 7);
+	if (!strncasecmp(line, "Second-mm=", 10)) /* beyond herd */
+		return second_mm(p, line + 10);
 	if (!strncasecmp(line, "EL0=", 4)) {
 		/* EL0=P0,P1: threads that run unprivileged */
 		for (const char *c = line + 4; *c; c++)

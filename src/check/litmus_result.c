@@ -73,6 +73,9 @@ static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 	for (unsigned i = 0; i < test->atoms; i++) {
 		const struct dvmi_atom *a = &test->atom[i];
 
+		if (a->kind == DVMI_ATOM_CLASH && (o->shown[i] != 0) == happened)
+			dvmi_buf_printf(buf, " %sClash(%s);", happened ? "" : "~",
+					test->space.names[a->page]);
 		if (a->kind != DVMI_ATOM_FAULT || (o->shown[i] != 0) != happened ||
 		    (happened && printed_before(test, o, i)))
 			continue;
@@ -191,6 +194,8 @@ int dvm_litmus_result_text(const struct dvm_litmus_result *res, char **text)
 		dvmi_buf_puts(&buf, "Flag Assuming-common-inner-shareable-domain\n");
 	if (res->cut)
 		dvmi_buf_puts(&buf, "Flag Loops-cut-short\n");
+	if (res->clash && res->bbm)
+		dvmi_buf_puts(&buf, "Flag Warning-BBM-expected\n");
 	if (res->incomplete)
 		dvmi_buf_puts(&buf, "Flag Limit-reached\n");
 	dvmi_buf_printf(&buf, "Condition %s (%s)\nObservation %s %s %" PRIu64 " %" PRIu64 "\n",

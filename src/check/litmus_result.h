@@ -18,6 +18,7 @@ struct dvm_litmus_result {
 	uint8_t quantifier;
 	char *condition;
 	bool narrow_domain, cut, incomplete;
+	bool bbm, clash; /* the flag is asked for; there is reason for it */
 	struct dvmi_outcome_line *outcome;
 	size_t outcomes, capacity;
 	uint64_t positive, negative; /* executions with and without the proposition */

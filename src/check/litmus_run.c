@@ -53,6 +53,8 @@ void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st,
 			shown[i] = dvmi_state_memory(r->prog, st, a->loc);
 		else if (a->kind == DVMI_ATOM_REG)
 			(void)dvmi_eval(r->prog, st, r->built[from].reg[a->reg], &shown[i]);
+		else if (a->kind == DVMI_ATOM_CLASH)
+			shown[i] = st->clash >> a->page & 1;
 		else
 			(void)fault_shown(r, st, a, from, &shown[i]);
 	}
@@ -79,6 +81,7 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 	unsigned images = 1;
 	int rc = 0;
 
+	r->res->clash |= st->clash != 0;
 	if (r->r.sym.count > 1)
 		images = dvmi_images_of(&r->r.sym, &r->r.images, prog, st, which);
 	for (unsigned i = 0; i < images && !rc; i++) {
@@ -95,6 +98,7 @@ static int final_state(void *arg, const struct dvmi_program *prog, const struct 
 static void empty_program(struct dvmi_program *prog)
 {
 	prog->pes = prog->nodes = prog->reads = prog->writes = prog->walks = prog->tlbis = 0;
+	prog->lefts = 0;
 	memset(prog->completed_by, 0, sizeof(prog->completed_by));
 }
 
@@ -273,6 +277,7 @@ static int merge(struct run *all, const struct run *part)
 
 	all->res->positive += res->positive;
 	all->res->negative += res->negative;
+	all->res->clash |= res->clash;
 	all->r.ex.states += part->r.ex.states;
 	if (res->memory > all->res->memory)
 		all->res->memory = res->memory;
@@ -367,6 +372,14 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 		return rc;
 	r->prog->pages = test->space.pages;
 	r->prog->tables = test->tables;
+	r->prog->watch = test->watch;
+	if (options && options->bbm)
+		r->prog->watch = (UINT32_C(1) << test->space.pages) - 1;
+	for (unsigned k = 0; k < test->space.pages; k++)
+		if (test->twin[k]) {
+			r->prog->twin[k] = test->twin[k];
+			r->prog->home[test->twin[k] - 1] = (uint8_t)(k + 1);
+		}
 	for (unsigned t = 0; t < test->threads && !rc; t++)
 		rc = sift(r, t);
 	if (rc == -DVM_ENOMEM)
@@ -421,8 +434,9 @@ int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options
 		memcpy(r->res->name, test->name, sizeof(r->res->name));
 		r->res->quantifier = test->quantifier;
 		r->res->narrow_domain = test->narrow_domain;
+		r->res->bbm = options && options->bbm;
 		rc = dvmi_run_open(&r->r, test, options, err);
-		if (!rc && !(options && options->without_symmetry))
+		if (!rc && !(options && options->without_symmetry) && !test->second_mm)
 			dvmi_symmetries_find(test, r->r.paths, &r->r.sym);
 		if (!rc)
 			rc = run_test(r);

@@ -98,8 +98,10 @@ static unsigned step_plain(const struct dvmi_program *prog, const struct dvmi_st
 				return 0;
 	next = *st;
 	dvmi_finish(&next, pe, ev);
-	if (e->kind == DVMI_EV_TLBI)
+	if (e->kind == DVMI_EV_TLBI) {
 		next.snap[e->id] = st->order_len;
+		next.shut[e->id] = dvmi_shut_now(prog, st);
+	}
 	emit(arg, &next);
 	return 1;
 }

@@ -23,6 +23,7 @@ enum {
 	DVMI_TLBIS_MAX = 12,   /* per program */
 	DVMI_NODES_MAX = 1024, /* per program */
 	DVMI_CHECKS_MAX = 32,  /* constraints per PE */
+	DVMI_LEFTS_MAX = 8,    /* address spaces left, per program: one bit each */
 };
 
 enum dvmi_ev_kind {
@@ -92,6 +93,7 @@ struct dvmi_ev {
 	uint8_t walker;
 	uint8_t hw;	     /* of a walk: DVMI_HW_ bits */
 	uint16_t asid;	     /* context of a walk */
+	uint8_t mm;	     /* the same: 0, or 1 for the tables of the second mm */
 	uint16_t addr, data; /* nodes */
 	uint64_t addr_reads; /* reads this event's address depends on */
 	uint64_t data_reads;
@@ -100,6 +102,7 @@ struct dvmi_ev {
 	uint64_t pred;	  /* events of this PE that come before it: filled by dvmi_rules_apply() */
 	uint64_t touches; /* location classes it may read or write */
 	uint64_t completes; /* of a DSB: TLBIs (by id) that it completes */
+	bool ends_walks;    /* of a DSB: it is the `until` of a left address space */
 	/* Of a DSB: completed TLBIs after which another broadcast TLBI was completed (erratum). */
 	uint64_t repeats;
 };
@@ -140,6 +143,16 @@ struct dvmi_check {
 	uint64_t reads;
 };
 
+/*
+ * An address space that a PE has left: TTBR0 was given another one after the first @at events. Walks
+ * of it may be in progress until event @until is done: the DSB after the context synchronisation event
+ * after that write. DVMI_NONE: there is no such DSB.
+ */
+struct dvmi_left {
+	uint8_t pe, at, until, mm;
+	uint16_t asid;
+};
+
 struct dvmi_pe {
 	unsigned events;
 	struct dvmi_ev ev[DVMI_EVENTS_MAX];
@@ -150,6 +163,14 @@ struct dvmi_pe {
 struct dvmi_program {
 	unsigned pages, pes;
 	uint32_t tables; /* bit per page: its descriptor stands for a table entry */
+	/*
+	 * Second-mm=: 1 + the variable whose descriptor translates this page in the second mm; and
+	 * the other way round, 1 + the page that this descriptor translates there. 0: none.
+	 */
+	uint8_t twin[DVMI_PAGES_MAX], home[DVMI_PAGES_MAX];
+	unsigned lefts;
+	struct dvmi_left left[DVMI_LEFTS_MAX];
+	uint32_t watch; /* bit per page: note a use of two translations side by side (state.clash) */
 	struct dvmi_pe pe[DVMI_PES_MAX];
 	unsigned nodes, reads, writes, walks, tlbis;
 	struct dvmi_node node[DVMI_NODES_MAX];
@@ -185,6 +206,8 @@ struct dvmi_state {
 	uint16_t tloc[DVMI_WALKS_MAX]; /* DVMI_LOC_NONE: the address needed no walk */
 	uint64_t tval[DVMI_WALKS_MAX];
 	uint8_t snap[DVMI_TLBIS_MAX]; /* order_len when the TLBI was executed */
+	uint8_t shut[DVMI_TLBIS_MAX]; /* and whose walks were over then: bit per left address space */
+	uint32_t clash; /* bit per page: see dvmi_clashes() */
 };
 
 /* Finish a program: fill pred (dvmi_rules_apply()), touches and completes. */
@@ -229,5 +252,30 @@ uint64_t dvmi_hw_updated(uint64_t desc, unsigned flags, unsigned hw);
 /* May a walk of @pe still return write @src of descriptor @loc, TLBIs being what they are? */
 bool dvmi_walk_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned pe,
 		       uint8_t src, uint16_t loc, uint16_t asid);
+
+/* ---- machine_mm.c: a second mm; break-before-make ---- */
+
+/* The descriptor that translates page @page of a walk's own address space. */
+uint16_t dvmi_walk_desc(const struct dvmi_program *prog, const struct dvmi_ev *walk, unsigned page);
+/* The page that descriptor @loc translates. */
+uint16_t dvmi_page_of_desc(const struct dvmi_program *prog, uint16_t loc);
+/* The descriptor of the other mm for the page of @loc; DVMI_LOC_NONE: there is one mm. */
+uint16_t dvmi_other_desc(const struct dvmi_program *prog, uint16_t loc);
+/* The address spaces, as bits of left[], from which walk @ev of @pe may still find entries. */
+unsigned dvmi_lefts_of(const struct dvmi_program *prog, unsigned pe, unsigned ev);
+/*
+ * May the TLB of left space @l hold write @src of descriptor @loc? As dvmi_walk_allowed(); but
+ * nothing refills what a TLBI removes that was executed after the space's walks were over.
+ */
+bool dvmi_left_allowed(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned l,
+		       uint8_t src, uint16_t loc);
+/* Left spaces whose walks are over. */
+uint8_t dvmi_shut_now(const struct dvmi_program *prog, const struct dvmi_state *st);
+/*
+ * A walk returns @value of @loc while memory holds another valid descriptor that may not stand beside
+ * it: may a TLB hold both only after break-before-make (architecture rule, docs/checker.md)?
+ */
+bool dvmi_clashes(const struct dvmi_program *prog, const struct dvmi_state *st, uint16_t loc,
+		  uint64_t value);
 
 #endif

@@ -165,6 +165,16 @@ static uint64_t pages_of(const struct dvmi_program *prog, unsigned k)
 	return pages;
 }
 
+/* Descriptors that may translate page @k: its own, and that of the second mm. */
+static uint64_t descs_of(const struct dvmi_program *prog, unsigned k)
+{
+	uint64_t set = UINT64_C(1) << k;
+
+	if (prog->twin[k])
+		set |= UINT64_C(1) << (prog->twin[k] - 1);
+	return set;
+}
+
 static uint64_t touched_by(const struct dvmi_program *prog, const struct dvmi_pe *p,
 			   const struct dvmi_ev *e)
 {
@@ -178,8 +188,9 @@ static uint64_t touched_by(const struct dvmi_program *prog, const struct dvmi_pe
 		unsigned page = dvmi_va_page(a);
 
 		if (e->kind == DVMI_EV_WALK || (e->kind == DVMI_EV_WRITE && e->walker))
-			return UINT64_C(1) << page;
-		return pages_of(prog, page);
+			return descs_of(prog, page);
+		return pages_of(prog, page) |
+		       (prog->twin[page] ? pages_of(prog, prog->twin[page] - 1u) : 0);
 	}
 	if (e->kind == DVMI_EV_WALK || dvmi_loc_of(a, prog->pages) == DVMI_LOC_NONE)
 		return 0;
@@ -241,8 +252,12 @@ void dvmi_program_link(struct dvmi_program *prog)
 					prog->completed_by[t] |= UINT64_C(1) << i;
 				}
 			e->repeats = repeats(prog, p, i);
+			e->ends_walks = false;
 		}
 	}
+	for (unsigned l = 0; l < prog->lefts; l++)
+		if (prog->left[l].until != DVMI_NONE)
+			prog->pe[prog->left[l].pe].ev[prog->left[l].until].ends_walks = true;
 	dvmi_state_layout(prog);
 }
 
@@ -292,7 +307,7 @@ bool dvmi_step_safe(const struct dvmi_program *prog, const struct dvmi_state *st
 	case DVMI_EV_TLBI:
 		return true;
 	case DVMI_EV_DSB:
-		return !e->completes || !walks_pending(prog, st);
+		return (!e->completes && !e->ends_walks) || !walks_pending(prog, st);
 	case DVMI_EV_WALK:
 		/* No write of the descriptor is to come, except own later ones (walk-write, hw-walk). */
 		return !touched_later(prog, st, e->touches, KIND(DVMI_EV_WRITE), pe, ev,

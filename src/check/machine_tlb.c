@@ -59,7 +59,7 @@ bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st
 		return true;
 	if (e->addr != DVMI_NO_NODE && !dvmi_eval(prog, st, e->addr, &operand))
 		return false;
-	return tlbi_matches(e->what, e->range, operand, loc, asid) &&
+	return tlbi_matches(e->what, e->range, operand, dvmi_page_of_desc(prog, loc), asid) &&
 	       level_matches(prog, e, operand, loc);
 }
 
@@ -71,6 +71,15 @@ bool dvmi_tlbi_complete(const struct dvmi_program *prog, const struct dvmi_state
 	       (st->done[pe] & prog->completed_by[t]) != 0;
 }
 
+/* Did walk @w return an entry of an address space that its PE has left? */
+static bool of_left(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned w)
+{
+	const struct dvmi_ref *r = &prog->walk[w];
+	uint16_t loc = st->tloc[w];
+
+	return loc != dvmi_walk_desc(prog, &prog->pe[r->pe].ev[r->ev], dvmi_page_of_desc(prog, loc));
+}
+
 /* Did walk @w return something that TLBI @t removes: overwritten before @t was executed? */
 static bool stale_for(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned w,
 		      unsigned t)
@@ -79,8 +88,13 @@ static bool stale_for(const struct dvmi_program *prog, const struct dvmi_state *
 
 	if (!dvmi_done(st, r->pe, r->ev) || st->tloc[w] == DVMI_LOC_NONE)
 		return false;
-	return dvmi_tlbi_hits(prog, st, t, r->pe, st->tloc[w], prog->pe[r->pe].ev[r->ev].asid) &&
-	       dvmi_overwritten(prog, st, st->tsrc[w], st->tloc[w], st->snap[t], DVMI_NONE);
+	if (!dvmi_tlbi_hits(prog, st, t, r->pe, st->tloc[w], prog->pe[r->pe].ev[r->ev].asid))
+		return false;
+	if (dvmi_overwritten(prog, st, st->tsrc[w], st->tloc[w], st->snap[t], DVMI_NONE))
+		return true;
+	/* Entries of an mm that was left do not come back. */
+	return prog->lefts && of_left(prog, st, w) &&
+	       !(dvmi_lefts_of(prog, r->pe, r->ev) & ~(unsigned)st->shut[t]);
 }
 
 /* TLBI-coherence-after: may a walk of @pe still return @src of @loc? */

@@ -47,13 +47,10 @@ struct walk_try {
 };
 
 /* One candidate; an older one with the same value gives nothing that the newer does not. */
-static void walk_candidate(struct walk_try *try, uint8_t src, uint64_t value)
+static void walk_takes(struct walk_try *try, uint8_t src, uint64_t value)
 {
 	const struct dvmi_ev *e = &try->prog->pe[try->pe].ev[try->ev];
 
-	if (!dvmi_walk_fits(value, e) ||
-	    !dvmi_walk_allowed(try->prog, try->st, try->pe, src, try->loc, e->asid))
-		return;
 	for (unsigned i = 0; i < try->seen; i++)
 		if (try->values[i] == value)
 			return;
@@ -63,8 +60,48 @@ static void walk_candidate(struct walk_try *try, uint8_t src, uint64_t value)
 	try->next.tsrc[e->id] = src;
 	try->next.tloc[e->id] = try->loc;
 	try->next.tval[e->id] = value;
+	if ((try->prog->watch >> try->loc & 1) &&
+	    dvmi_clashes(try->prog, try->st, try->loc, value))
+		try->next.clash |= UINT32_C(1) << try->loc;
 	try->count++;
 	try->emit(try->arg, &try->next);
+}
+
+static void walk_candidate(struct walk_try *try, uint8_t src, uint64_t value)
+{
+	const struct dvmi_ev *e = &try->prog->pe[try->pe].ev[try->ev];
+
+	if (dvmi_walk_fits(value, e) &&
+	    dvmi_walk_allowed(try->prog, try->st, try->pe, src, try->loc, e->asid))
+		walk_takes(try, src, value);
+}
+
+/* Entries that mms before this one on the PE have left in the TLB under its ASID. */
+static void walk_lefts(struct walk_try *try)
+{
+	const struct dvmi_program *prog = try->prog;
+	const struct dvmi_state *st = try->st;
+	const struct dvmi_ev *e = &prog->pe[try->pe].ev[try->ev];
+	unsigned lefts = dvmi_lefts_of(prog, try->pe, try->ev);
+	uint16_t loc = dvmi_other_desc(prog, try->loc);
+
+	if (!lefts || loc == DVMI_LOC_NONE || (e->hw & DVMI_HW_UPDATE))
+		return;
+	try->loc = loc;
+	try->seen = 0;
+	for (unsigned i = st->order_len + 1; i-- > 0;) {
+		uint8_t src = i ? st->order[i - 1] : DVMI_INIT;
+		uint64_t v = i ? st->wval[src] : prog->init[loc];
+		bool may = false;
+
+		if ((i && st->wloc[src] != loc) || !(v & DVMI_DESC_VALID) ||
+		    !(v & DVMI_DESC_AF) || !dvmi_walk_fits(v, e))
+			continue;
+		for (unsigned l = 0; l < prog->lefts; l++)
+			may |= (lefts >> l & 1) && dvmi_left_allowed(prog, st, l, src, loc);
+		if (may)
+			walk_takes(try, src, v);
+	}
 }
 
 /* With walk-memory off: own stores on their way are visible to walks. */
@@ -105,7 +142,7 @@ static unsigned step_walk(struct walk_try *try)
 		try->emit(try->arg, &try->next);
 		return 1;
 	}
-	try->loc = (uint16_t)dvmi_va_page(va);
+	try->loc = dvmi_walk_desc(prog, e, dvmi_va_page(va));
 	if (dvmi_walk_late(prog, st, try->pe, try->ev))
 		return 0;
 	if (!dvmi_on(prog, DVMI_R_WALK_MEMORY))
@@ -119,6 +156,8 @@ static unsigned step_walk(struct walk_try *try)
 		if (!dvmi_on(prog, DVMI_R_STALE) || newest_only)
 			break;
 	}
+	if (prog->lefts && dvmi_on(prog, DVMI_R_STALE))
+		walk_lefts(try);
 	return try->count;
 }
 

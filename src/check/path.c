@@ -141,6 +141,11 @@ static void find_outcomes(struct walker *w, unsigned thread)
 		w->outcomes_page[p] = read | outcome_bit(test, test->init[p], me, false);
 		w->outcomes_page_w[p] = write | outcome_bit(test, test->init[p], me, true);
 	}
+	for (unsigned p = 0; p < test->space.pages; p++)
+		if (test->twin[p]) {
+			w->outcomes_page[p] |= w->outcomes_page[test->twin[p] - 1];
+			w->outcomes_page_w[p] |= w->outcomes_page_w[test->twin[p] - 1];
+		}
 }
 
 static uint8_t outcomes_of(const struct walker *w, const struct dvmi_insn *in,

@@ -15,7 +15,10 @@ struct builder {
 	uint64_t ctrl, addrpo; /* reads that branches and addresses so far depend on */
 	uint64_t fresh_addr;   /* reads of this instruction's address, for the ones after it */
 	uint16_t asid, next_asid;
+	uint8_t mm, next_mm;
 	bool asid_waits;
+	struct dvmi_left *leaving; /* its walks may be in progress still */
+	bool left_seen;		   /* a context synchronisation event came after the write */
 	uint8_t monitor; /* event of the last load-exclusive */
 	uint8_t insn;
 	bool full, contradiction;
@@ -111,6 +114,7 @@ static struct dvmi_ev *event(struct builder *b, enum dvmi_ev_kind kind)
 	e->addr = e->data = DVMI_NO_NODE;
 	e->width = 8;
 	e->asid = b->asid;
+	e->mm = b->mm;
 	e->ctrl_reads = b->ctrl;
 	e->addrpo_reads = b->addrpo;
 	return e;
@@ -396,6 +400,49 @@ static void tlbi(struct builder *b, const struct dvmi_insn *in)
 	number(b, e, b->prog->tlbi, &b->prog->tlbis, DVMI_TLBIS_MAX);
 }
 
+/* The base address in TTBR0: not 0 for the second mm. */
+static uint8_t mm_of(uint64_t ttbr)
+{
+	return (ttbr & UINT64_C(0xffffffffffff)) != 0;
+}
+
+static void install(struct builder *b)
+{
+	if (b->asid_waits) {
+		b->asid = b->next_asid;
+		b->mm = b->next_mm;
+	}
+	b->asid_waits = false;
+}
+
+/* TTBR0 is given another address space: what may be cached of this one stays. */
+static void leave(struct builder *b)
+{
+	struct dvmi_program *prog = b->prog;
+
+	if (prog->lefts == DVMI_LEFTS_MAX) {
+		b->full = true;
+		return;
+	}
+	b->leaving = &prog->left[prog->lefts++];
+	b->left_seen = false;
+	*b->leaving = (struct dvmi_left){.pe = (uint8_t)b->pe_index,
+					 .at = (uint8_t)b->pe->events,
+					 .until = DVMI_NONE,
+					 .mm = b->mm,
+					 .asid = b->asid};
+}
+
+/* A DSB ends walks in progress of an address space that was left before the last CSE. */
+static void leaving_done(struct builder *b, const struct dvmi_ev *dsb)
+{
+	if (!b->leaving || !b->left_seen || dsb->barrier != DVMI_BARRIER_FULL ||
+	    !dvmi_rule_on(&b->prog->rules, DVMI_R_DSB_WALKER))
+		return;
+	b->leaving->until = index_of(b, dsb);
+	b->leaving = NULL;
+}
+
 static int msr(struct builder *b, const struct dvmi_insn *in, bool at_once)
 {
 	uint16_t v = get(b, in->rn);
@@ -407,20 +454,22 @@ static int msr(struct builder *b, const struct dvmi_insn *in, bool at_once)
 	if (b->prog->node[v].reads || !dvmi_eval(b->prog, NULL, v, &ttbr))
 		return dvmi_error_at(b->err, DVM_EFORMAT, b->test->file, in->line, 1,
 				     "TTBR0_EL1 takes a value that does not depend on memory");
+	if (b->test->second_mm)
+		leave(b);
 	b->next_asid = (uint16_t)(ttbr >> 48);
+	b->next_mm = mm_of(ttbr);
+	b->asid_waits = true;
 	/* In force at once, or from the next context synchronisation event: the path says. */
 	if (at_once)
-		b->asid = b->next_asid;
-	b->asid_waits = !at_once;
+		install(b);
 	return 0;
 }
 
 static void synchronise(struct builder *b)
 {
 	(void)event(b, DVMI_EV_CSE);
-	if (b->asid_waits)
-		b->asid = b->next_asid;
-	b->asid_waits = false;
+	install(b);
+	b->left_seen = true;
 }
 
 /*
@@ -492,6 +541,8 @@ static int build_step(struct builder *b, const struct dvmi_path_step *s)
 		e = event(b, in->op == DVMI_OP_DMB ? DVMI_EV_DMB : DVMI_EV_DSB);
 		e->barrier = in->barrier;
 		e->domain = in->domain;
+		if (in->op == DVMI_OP_DSB)
+			leaving_done(b, e);
 		break;
 	case DVMI_OP_ISB:
 	case DVMI_OP_ERET:
@@ -534,6 +585,7 @@ int dvmi_path_build(const struct dvm_litmus *test, unsigned t, const struct dvmi
 	for (unsigned r = 0; r < DVMI_REGS; r++)
 		built->reg[r] = constant(&b, b.t->reg[r]);
 	b.asid = b.next_asid = (uint16_t)(b.t->reg[DVMI_REG_TTBR] >> 48);
+	b.mm = b.next_mm = mm_of(b.t->reg[DVMI_REG_TTBR]);
 	for (unsigned i = 0; i < path->length && !rc && !b.full; i++) {
 		b.insn = (uint8_t)i;
 		b.fresh_addr = 0;

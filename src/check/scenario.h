@@ -39,6 +39,7 @@ enum {
 	DVMI_SCN_ASID_OTHER = 2,
 	DVMI_SCN_ASID_NEW = 4,
 	DVMI_SCN_ASID_SMMU = 6,
+	DVMI_SCN_TABLES_2 = 0x1000, /* base address in TTBR0 of a second mm */
 };
 
 /* Which mm a hook's `mm`, `prev` and `next` are. */
@@ -50,6 +51,7 @@ struct dvmi_scn_env {
 	bool erratum; /* the part has erratum 4118414, the kernel its workaround */
 	bool vm, fb;  /* a guest; HCR_EL2.FB and BSU as KVM sets them */
 	bool btm, sva; /* an SMMU that listens to broadcasts; one with notifier and private ASID */
+	bool no_break; /* a descriptor is replaced while it is valid */
 };
 
 /* Values of all words when the test begins; every CPU's, both mms', two tasks'. */
@@ -103,6 +105,8 @@ struct dvmi_scn_test {
 	unsigned locs;
 	unsigned ipi_cpus;	  /* bit c: CPU c has a column and takes IPIs */
 	bool tables;		  /* x is a table entry */
+	bool remaps;		  /* X6 holds a descriptor of x that points to page y */
+	bool second_mm;		  /* where x is translated by the descriptor of y */
 	bool asid_in_memory;	  /* mm->context.id changes during the test */
 	bool unfolded;		  /* private words are memory like all others */
 	bool unfold;		  /* they must be: their values depend on the way taken */

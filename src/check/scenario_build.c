@@ -21,6 +21,12 @@ static void describe(struct dvmi_plan *pl)
 	for (unsigned c = 0; c < DVMI_SCN_CPUS; c++)
 		if (pl->ipi_points[c] > 1)
 			n += (size_t)snprintf(at + n, sizeof(at) - n, "-irq%u.%u", c, pl->ipi_at[c]);
+	if (pl->reissue) { /* nothing is flushed by the strategy's flush */
+		snprintf(t->name, sizeof(t->name), "%s-%s", pl->scenario, use_names[pl->use]);
+		snprintf(t->what, sizeof(t->what), "%s; its thread %s", pl->story,
+			 pl->use == DVMI_USE_STORE ? "stores" : "loads");
+		return;
+	}
 	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s", pl->scenario, pl->sub[0] ? "-" : "",
 		 pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at);
 	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s", pl->story,
@@ -36,6 +42,8 @@ static void begin(struct dvmi_plan *pl)
 	t->env = pl->env;
 	t->moves = pl->moves != 0;
 	t->asid_in_memory = pl->asid_in_memory;
+	t->remaps = pl->remap;
+	t->second_mm = pl->reissue;
 	t->tables = pl->freed;
 	t->unfolded = pl->unfolded;
 	dvmi_scn_words_init(pl->p, pl->users, &t->words);
@@ -474,6 +482,12 @@ const struct dvmi_scn_info dvmi_scn_info[] = {
 	 "switches to it.", true},
 	{"kpti",
 	 "Kernel page-table isolation: user mode has an ASID of its own.", true},
+	{"remap",
+	 "Break-before-make: x is unmapped, flushed and mapped to another page, as for copy on "
+	 "write, page migration, hugepage splits and contiguous entries.", true},
+	{"asid-reuse",
+	 "An mm has exited; after a rollover another mm gets its ASID and arrives on a CPU whose "
+	 "TLB still has entries of the first.", false},
 	{"vm",
 	 "A guest with HCR_EL2.FB and BSU as KVM sets them; the vCPU moves at every step.", true},
 	{"vm-no-fb",
@@ -504,8 +518,9 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 		dvmi_scn_fork,	    dvmi_scn_batch,	      dvmi_scn_fixup,
 		dvmi_scn_tables,    dvmi_scn_lazy,	      dvmi_scn_reuse,
 		dvmi_scn_rollover,  dvmi_scn_new_asid,	      dvmi_scn_kpti,
-		dvmi_scn_vm,	    dvmi_scn_vm_no_fb,	      dvmi_scn_btm,
-		dvmi_scn_sva,	    dvmi_scn_erratum,	      dvmi_scn_erratum_vm,
+		dvmi_scn_remap,	    dvmi_scn_asid_reuse,      dvmi_scn_vm,
+		dvmi_scn_vm_no_fb,  dvmi_scn_btm,	      dvmi_scn_sva,
+		dvmi_scn_erratum,   dvmi_scn_erratum_vm,
 	};
 	struct dvmi_plan pl = {.t = t,
 			       .p = p,
@@ -521,6 +536,7 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 	pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
 	pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
 	pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
+	pl.env.no_break = choice->env & DVM_SCENARIO_ENV_NO_BREAK;
 	rc = make[scenario](&pl);
 	*why = pl.why;
 	return rc;

@@ -99,6 +99,11 @@ unsigned dvmi_plan_column(struct dvmi_plan *pl, const char *title)
 /* The page-table store that makes the flush necessary. */
 void dvmi_plan_unmap(struct dvmi_plan *pl, unsigned c)
 {
+	if (pl->remap && pl->env.no_break) {
+		dvmi_scn_line(pl->t, c, "STR X6,[X2]");
+		dvmi_scn_note(pl->t, c, "kernel: x is mapped to another page");
+		return;
+	}
 	dvmi_scn_line(pl->t, c, "STR X3,[X2]");
 	dvmi_scn_note(pl->t, c, pl->t->stored ? "kernel: store to the descriptor of x"
 					      : "kernel: unmap x");
@@ -107,6 +112,13 @@ void dvmi_plan_unmap(struct dvmi_plan *pl, unsigned c)
 /* The flush has returned: the page gets new contents, through the kernel's linear map. */
 void dvmi_plan_reuse(struct dvmi_plan *pl, unsigned c)
 {
+	if (pl->remap) {
+		if (pl->env.no_break)
+			return;
+		dvmi_scn_line(pl->t, c, "STR X6,[X2]");
+		dvmi_scn_note(pl->t, c, "kernel: x is mapped to another page");
+		return;
+	}
 	dvmi_scn_line(pl->t, c, "MOV X6,#2");
 	dvmi_scn_line(pl->t, c, "STR W6,[X5]");
 	dvmi_scn_note(pl->t, c, "kernel: the page has a new use");
@@ -131,7 +143,17 @@ void dvmi_plan_condition(struct dvmi_plan *pl, unsigned user, unsigned reuser)
 {
 	struct dvmi_scn_test *t = pl->t;
 
-	if (pl->use == DVMI_USE_STORE || pl->use == DVMI_USE_OWN_STORE) {
+	if (pl->remap) {
+		snprintf(t->condition, sizeof(t->condition), "clash(x)");
+		snprintf(t->mark[0], sizeof(t->mark[0]), " Clash(x);");
+		t->harm = "a TLB may hold the old and the new translation of the page side by side";
+	} else if (pl->reissue) {
+		bool store = pl->use == DVMI_USE_STORE;
+
+		snprintf(t->condition, sizeof(t->condition), store ? "[x]=1" : "%u:X4=3", user);
+		snprintf(t->mark[0], sizeof(t->mark[0]), store ? "[x]=1;" : "%u:X4=3;", user);
+		t->harm = "an access of one mm goes to a page of another";
+	} else if (pl->use == DVMI_USE_STORE || pl->use == DVMI_USE_OWN_STORE) {
 		snprintf(t->condition, sizeof(t->condition), "[x]=1 /\\ %u:X6=2", reuser);
 		snprintf(t->mark[0], sizeof(t->mark[0]), "[x]=1;");
 		snprintf(t->mark[1], sizeof(t->mark[1]), "%u:X6=2;", reuser);
@@ -262,6 +284,13 @@ static void install_clean(struct dvmi_plan *pl, unsigned c)
 		t->col[c].line[t->col[c].lines - 1].installs = true;
 }
 
+/* MSR TTBR0_EL1: the ASID and the tables of one of two mms. */
+void dvmi_plan_install(struct dvmi_plan *pl, unsigned c, uint64_t ttbr)
+{
+	dvmi_scn_line(pl->t, c, "MOV X7,#%" PRIu64, ttbr);
+	dvmi_scn_line(pl->t, c, "MSR TTBR0_EL1,X7");
+}
+
 void dvmi_plan_switch_in(struct dvmi_plan *pl, unsigned c, unsigned cpu, enum dvmi_arrival how)
 {
 	struct dvmi_scn_hook in = dvmi_plan_hook(pl, DVMI_HOOK_SWITCH_IN, c, cpu, DVMI_SCN_THE_MM);
@@ -275,16 +304,20 @@ void dvmi_plan_switch_in(struct dvmi_plan *pl, unsigned c, unsigned cpu, enum dv
 		slow_path(pl, c, cpu);
 	in.fields[DVMI_ENV_TLB_FLUSHED] = pl->slow_path && pl->pending_flush;
 	dvmi_scn_hook(t, &in);
-	if (pl->slow_path)
+	if (pl->slow_path && !pl->reissue)
 		load_pgd(pl, c);
-	if (how == DVMI_FIRST_TIME || pl->slow_path)
+	if (pl->reissue)
+		dvmi_plan_install(pl, c, DVMI_SCN_TABLES_2 | (uint64_t)DVMI_SCN_ASID_MM << 48);
+	else if (how == DVMI_FIRST_TIME || pl->slow_path)
 		install_clean(pl, c);
 	if (pl->slow_path && pl->asid_in_memory) {
 		dvmi_scn_line(t, c, "MOV X7,#%" PRIu64, (uint64_t)DVMI_SCN_ASID_NEW << 48);
 		dvmi_scn_line(t, c, "MSR TTBR0_EL1,X7");
 	}
 	dvmi_scn_line(t, c, "ISB");
-	dvmi_scn_note(t, c, "kernel: ISB, after the write of TTBR0_EL1");
+	dvmi_scn_note(t, c, pl->reissue
+				    ? "kernel: ISB, after MSR TTBR0_EL1: the second mm is installed"
+				    : "kernel: ISB, after the write of TTBR0_EL1");
 	dvmi_scn_hook(t, &out);
 	dvmi_plan_switch_to(pl, c);
 }
@@ -353,7 +386,10 @@ void dvmi_plan_come_back(struct dvmi_plan *pl, unsigned c, unsigned cpu)
 void dvmi_plan_to_user(struct dvmi_plan *pl, unsigned c)
 {
 	if (pl->env.kpti) { /* the trampoline installs the user-side ASID */
-		dvmi_scn_line(pl->t, c, "MOV X7,#%" PRIu64, (uint64_t)DVMI_SCN_ASID_USER << 48);
+		uint64_t tables = pl->reissue ? DVMI_SCN_TABLES_2 : 0;
+
+		dvmi_scn_line(pl->t, c, "MOV X7,#%" PRIu64,
+			      (uint64_t)DVMI_SCN_ASID_USER << 48 | tables);
 		dvmi_scn_line(pl->t, c, "MSR TTBR0_EL1,X7");
 	}
 	dvmi_scn_line(pl->t, c, "ISB");

@@ -25,6 +25,8 @@ struct dvmi_plan {
 	bool batch;   /* add, later complete */
 	bool fixup;   /* NOBROADCAST: the descriptor became more permissive */
 	bool remote;  /* the page goes to a task on another CPU before it is reused */
+	bool remap;   /* break-before-make: x gets another page */
+	bool reissue; /* the mm that arrives has got the ASID of another one */
 	bool lazy_is_idle;
 	bool asid_in_memory;
 	bool unfolded;
@@ -66,6 +68,7 @@ enum dvmi_arrival {
 	DVMI_AGAIN,	 /* entries may have stayed */
 };
 void dvmi_plan_switch_in(struct dvmi_plan *pl, unsigned c, unsigned cpu, enum dvmi_arrival how);
+void dvmi_plan_install(struct dvmi_plan *pl, unsigned c, uint64_t ttbr);
 void dvmi_plan_switch_away(struct dvmi_plan *pl, unsigned c, unsigned cpu);
 void dvmi_plan_switch_to(struct dvmi_plan *pl, unsigned c); /* __switch_to(): DSB ISH */
 void dvmi_plan_flush_all(struct dvmi_plan *pl, unsigned c);
@@ -100,6 +103,6 @@ dvmi_scenario_fn dvmi_scn_migrate, dvmi_scn_migrate_twice, dvmi_scn_preempted,
 	dvmi_scn_foreign_migrate, dvmi_scn_batch, dvmi_scn_vm, dvmi_scn_vm_no_fb;
 /* scenario_special.c */
 dvmi_scenario_fn dvmi_scn_fixup, dvmi_scn_tables, dvmi_scn_rollover, dvmi_scn_new_asid,
-	dvmi_scn_kpti, dvmi_scn_btm, dvmi_scn_sva, dvmi_scn_erratum, dvmi_scn_erratum_vm;
+	dvmi_scn_kpti, dvmi_scn_remap, dvmi_scn_asid_reuse, dvmi_scn_btm, dvmi_scn_sva, dvmi_scn_erratum, dvmi_scn_erratum_vm;
 
 #endif

@@ -244,7 +244,7 @@ int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
 	if (options && options->size < sizeof(o))
 		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
 				  "struct dvm_check_options: set size");
-	if (options && (options->preempt > DVM_PREEMPT_NONE || options->env > 15))
+	if (options && (options->preempt > DVM_PREEMPT_NONE || options->env > 63))
 		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
 				  "struct dvm_check_options: unknown preempt or env");
 	if (options)

@@ -127,12 +127,16 @@ static void initial_state(struct dvmi_buf *b, const struct dvmi_scn_test *t)
 		dvmi_buf_printf(b, " uint64_t %s=%" PRIu64 ";\n", t->loc[l].name, t->loc[l].init);
 	if (t->first)
 		dvmi_buf_printf(b, " [PTE(x)]=%s;\n", t->first);
+	if (t->second_mm)
+		dvmi_buf_puts(b, " x=3; y=4;\n");
 	for (unsigned c = 0; c < t->cols; c++) {
 		dvmi_buf_printf(b, " %u:X1=x; %u:X2=PTE(x); %u:X3=%s; %u:X5=PA(x);", c, c, c,
 				t->stored ? t->stored : "(oa:PA(x),valid:0)", c);
 		if (t->col[c].asid)
 			dvmi_buf_printf(b, " %u:TTBR0_EL1=%" PRIu64 ";", c,
 					(uint64_t)t->col[c].asid << 48);
+		if (t->remaps)
+			dvmi_buf_printf(b, " %u:X6=(oa:PA(y));", c);
 		for (unsigned l = 0; l < t->locs; l++)
 			if (t->col[c].loc[l])
 				dvmi_buf_printf(b, " %u:X%u=PA(%s);", c, t->col[c].loc[l] - 1u,
@@ -167,6 +171,8 @@ int dvmi_scn_text(const struct dvmi_scn_test *t, char **text)
 	dvmi_buf_printf(&b, " * The condition: %s.\n *)\n", t->harm);
 	if (t->tables)
 		dvmi_buf_puts(&b, "Tables=x\n");
+	if (t->second_mm)
+		dvmi_buf_puts(&b, "Second-mm=x:y\n");
 	if (t->env.erratum)
 		dvmi_buf_puts(&b, "Erratum=repeat-tlbi\n");
 	initial_state(&b, t);

@@ -113,6 +113,20 @@ static uint64_t found_by(const struct dvmi_program *prog, const struct dvmi_stat
 	return found & prog->layout.descs;
 }
 
+/* Whose entry each walk used, and which address spaces were left when each TLBI was executed. */
+static void put_lefts(struct writer *w, const struct dvmi_program *prog, const struct dvmi_state *st)
+{
+	for (unsigned k = 0; k < prog->walks; k++) {
+		const struct dvmi_ev *e = event(prog, prog->walk[k]);
+		uint16_t loc = st->tloc[k];
+
+		put(w, loc < DVMI_PAGES_MAX &&
+			       loc != dvmi_walk_desc(prog, e, dvmi_page_of_desc(prog, loc)), 1);
+	}
+	for (unsigned t = 0; t < prog->tlbis; t++)
+		put(w, st->shut[t], prog->lefts);
+}
+
 size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *st,
 		      unsigned char *key)
 {
@@ -135,6 +149,10 @@ size_t dvmi_state_key(const struct dvmi_program *prog, const struct dvmi_state *
 			if (l->descs >> i & 1)
 				put(&w, found >> i & 1, 1);
 	}
+	if (prog->lefts)
+		put_lefts(&w, prog, st);
+	if (prog->watch)
+		put(&w, st->clash, prog->pages);
 	flush(&w, (w.bits + 7) / 8);
 	return w.bytes;
 }
@@ -185,6 +203,8 @@ size_t dvmi_state_image_key(const struct dvmi_program *prog, const struct dvmi_s
 			if (l->descs >> i & 1)
 				put(&w, found >> im->write[i] & 1, 1);
 	}
+	if (prog->watch) /* pages stay where they are; a test with two mms has no images */
+		put(&w, st->clash, prog->pages);
 	flush(&w, (w.bits + 7) / 8);
 	return w.bytes;
 }

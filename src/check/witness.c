@@ -58,6 +58,17 @@ static void need_writes(const struct dvmi_run *r, uint16_t loc, uint64_t *need)
 	}
 }
 
+/* Walks of page @page, by whichever descriptor. */
+static void need_walks(const struct dvmi_run *r, unsigned page, uint64_t *need)
+{
+	for (unsigned i = 0; i < r->prog->walks; i++) {
+		const struct dvmi_ref *ref = &r->prog->walk[i];
+
+		if (r->prog->pe[ref->pe].ev[ref->ev].touches & UINT64_C(1) << page)
+			need[ref->pe] |= UINT64_C(1) << ref->ev;
+	}
+}
+
 static void need_faults(const struct dvmi_run *r, unsigned pe, uint64_t *need)
 {
 	const struct dvmi_pe *p = &r->prog->pe[pe];
@@ -100,6 +111,8 @@ static void need_cond(const struct dvmi_run *r, int cond, uint64_t *need)
 
 		if (a->kind == DVMI_ATOM_LOC)
 			need_writes(r, a->loc, need);
+		else if (a->kind == DVMI_ATOM_CLASH)
+			need_walks(r, a->page, need);
 		else if (a->kind == DVMI_ATOM_REG)
 			need_node(r, a->thread, r->built[a->thread].reg[a->reg], need);
 		else
@@ -384,6 +397,8 @@ bool dvmi_witness_silent(const struct dvm_witness *w, unsigned pe, unsigned ev)
 		return false;
 	if (loc == DVMI_LOC_NONE)
 		return true;
+	if (prog->lefts && dvmi_other_desc(prog, loc) != DVMI_LOC_NONE)
+		return false;
 	for (unsigned i = 0; i < prog->writes; i++)
 		if (prog->pe[prog->write[i].pe].ev[prog->write[i].ev].touches &
 		    dvmi_loc_class(loc))

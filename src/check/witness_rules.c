@@ -36,6 +36,8 @@ struct use {
 	unsigned writer, write; /* PE and event of the store that made the translation stale */
 	unsigned seen;		/* step of that store */
 	uint16_t loc, asid;
+	bool clash;   /* a walk used it while memory held another translation: break-before-make */
+	bool foreign; /* it is of the mm that had the ASID before */
 };
 
 static void broke(struct dvm_witness *w, unsigned rule, const char *fmt, ...) DVMI_PRINTF(3, 4);
@@ -96,6 +98,52 @@ static bool pending(const struct dvm_witness *w, unsigned id, struct use *u)
 	return false;
 }
 
+/* The walk of an execution that met two translations side by side. */
+static bool find_clash(const struct dvm_witness *w, struct use *u)
+{
+	const struct dvmi_program *prog = w->run.prog;
+
+	for (unsigned i = w->way.bad; i-- > 0 && (w->end.clash & prog->watch);) {
+		unsigned pe = w->way.step[i].pe, ev = w->way.step[i].ev;
+		const struct dvmi_ev *t = &prog->pe[pe].ev[ev];
+
+		if (t->kind != DVMI_EV_WALK || w->end.tloc[t->id] == DVMI_LOC_NONE ||
+		    !(w->end.clash >> w->end.tloc[t->id] & 1) ||
+		    !overwriter(w, t->id, i + 1, u))
+			continue;
+		u->pe = pe;
+		u->ev = u->walk = ev;
+		u->loc = w->end.tloc[t->id];
+		u->asid = t->asid;
+		u->clash = true;
+		return true;
+	}
+	return false;
+}
+
+/* The access that went through an entry of the mm which had its ASID before. */
+static bool find_foreign(const struct dvm_witness *w, struct use *u)
+{
+	const struct dvmi_program *prog = w->run.prog;
+
+	for (unsigned i = w->way.bad; i-- > 0 && prog->lefts;) {
+		unsigned pe = w->way.step[i].pe, ev = w->way.step[i].ev;
+		const struct dvmi_ev *t = &prog->pe[pe].ev[ev];
+		uint16_t loc = t->kind == DVMI_EV_WALK ? w->end.tloc[t->id] : DVMI_LOC_NONE;
+
+		if (loc == DVMI_LOC_NONE ||
+		    loc == dvmi_walk_desc(prog, t, dvmi_page_of_desc(prog, loc)))
+			continue;
+		u->pe = pe;
+		u->ev = u->walk = ev;
+		u->loc = loc;
+		u->asid = t->asid;
+		u->foreign = true;
+		return true;
+	}
+	return false;
+}
+
 /*
  * The last access of the execution that went through an overwritten descriptor; or, in a test made
  * from a strategy, through one whose overwriting is under way.
@@ -132,7 +180,7 @@ static void name(const struct dvm_witness *w, unsigned pe, unsigned ev, char *te
 	if (o && o->line)
 		snprintf(text, size, "'%s' (line %u)", o->source, o->line);
 	else if (o && o->note)
-		snprintf(text, size, "%s", o->note);
+		snprintf(text, size, "'%s'", o->note);
 	else
 		snprintf(text, size, "'%s'", dvmi_witness_insn(w, pe, ev)->text);
 }
@@ -140,6 +188,8 @@ static void name(const struct dvm_witness *w, unsigned pe, unsigned ev, char *te
 /* In a test made from a strategy the reuse of the page is what makes a late access an error. */
 static const char *reused(const struct dvm_witness *w)
 {
+	if (w->end.clash)
+		return "The page got another translation";
 	return w->origins ? "The page was reused" : "The last access happened";
 }
 
@@ -215,12 +265,32 @@ static bool weak_dsb(const struct dvm_witness *w, unsigned t, unsigned *pe, unsi
 	return false;
 }
 
-static void not_completed(struct dvm_witness *w, unsigned t, const char *tlbi, const char *cpu)
+/* What the cause led to. */
+static void consequence(struct dvm_witness *w, const struct use *u, unsigned rule, const char *text)
+{
+	char cpu[32], store[120];
+
+	dvmi_witness_cpu(w, u->pe, cpu, sizeof(cpu));
+	if (u->clash) {
+		unsigned i = w->end.order_len;
+
+		while (i-- > 0 && w->end.wloc[w->end.order[i]] != u->loc)
+			;
+		name(w, w->run.prog->write[w->end.order[i]].pe, w->run.prog->write[w->end.order[i]].ev,
+		     store, sizeof(store));
+		broke(w, 9, "%s: %s may hold the old and the new translation side by side", store, cpu);
+		return;
+	}
+	broke(w, rule, "%s", text);
+}
+
+static void not_completed(struct dvm_witness *w, const struct use *u, unsigned t, const char *tlbi,
+			  const char *cpu)
 {
 	const struct dvmi_program *prog = w->run.prog;
 	const struct dvmi_ref *r = &prog->tlbi[t];
 	unsigned pe, ev;
-	char dsb[120];
+	char dsb[120], text[200];
 
 	if (weak_dsb(w, t, &pe, &ev)) {
 		const struct dvmi_ev *e = &prog->pe[pe].ev[ev];
@@ -244,13 +314,14 @@ static void not_completed(struct dvm_witness *w, unsigned t, const char *tlbi, c
 			 "translation.",
 			 tlbi, reused(w), cpu);
 	}
-	broke(w, 2, "reused before %s was complete", tlbi);
+	snprintf(text, sizeof(text), "reused before %s was complete", tlbi);
+	consequence(w, u, 2, text);
 }
 
 static void blame(struct dvm_witness *w, const struct use *u, unsigned t, enum reach how)
 {
 	const struct dvmi_ref *r = &w->run.prog->tlbi[t];
-	char tlbi[120], cpu[32], from[32], store[120];
+	char tlbi[120], cpu[32], from[32], store[120], text[200];
 
 	name(w, r->pe, r->ev, tlbi, sizeof(tlbi));
 	name(w, u->writer, u->write, store, sizeof(store));
@@ -299,17 +370,19 @@ static void blame(struct dvm_witness *w, const struct use *u, unsigned t, enum r
 		broke(w, 3, "no DSB orders the page-table store before %s", tlbi);
 		break;
 	case REACH_LATE:
-		not_completed(w, t, tlbi, cpu);
+		not_completed(w, u, t, tlbi, cpu);
 		return;
 	default:
 		snprintf(w->wrong, sizeof(w->wrong),
 			 "%s is not for the translation that %s used: it names another ASID or "
 			 "another page.",
 			 tlbi, cpu);
-		broke(w, 2, "reused without a flush of what %s may hold", cpu);
+		snprintf(text, sizeof(text), "reused without a flush of what %s may hold", cpu);
+		consequence(w, u, 2, text);
 		return;
 	}
-	broke(w, 1, "%s used the old translation after the flush", cpu);
+	snprintf(text, sizeof(text), "%s used the old translation after the flush", cpu);
+	consequence(w, u, 1, text);
 }
 
 /* The TLBI that came closest; @own: of the strategy's, the kernel's own ones left aside. */
@@ -330,14 +403,85 @@ static enum reach closest(const struct dvm_witness *w, const struct use *u, bool
 	return best;
 }
 
+/* Is there no invalid descriptor between the one that the walk used and the newest? */
+static bool no_break(const struct dvm_witness *w, const struct use *u)
+{
+	for (unsigned i = 0; i < w->end.order_len; i++) {
+		uint8_t n = w->end.order[i];
+		const struct dvmi_ref *r = &w->run.prog->write[n];
+
+		if (w->end.wloc[n] == u->loc && w->when[r->pe][r->ev] >= u->seen &&
+		    !(w->end.wval[n] & DVMI_DESC_VALID))
+			return false;
+	}
+	return true;
+}
+
+static void blame_reuse(struct dvm_witness *w, const struct use *u)
+{
+	const struct dvmi_program *prog = w->run.prog;
+	char cpu[32], from[32], tlbi[120];
+
+	dvmi_witness_cpu(w, u->pe, cpu, sizeof(cpu));
+	snprintf(w->wrong, sizeof(w->wrong),
+		 "%s used an entry of the mm that had the ASID before: nothing removed it between the "
+		 "end of that mm's walks and the arrival of the second.",
+		 cpu);
+	for (unsigned t = 0; t < prog->tlbis; t++) {
+		const struct dvmi_ref *r = &prog->tlbi[t];
+
+		if (!w->when[r->pe][r->ev] ||
+		    !dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid))
+			continue;
+		name(w, r->pe, r->ev, tlbi, sizeof(tlbi));
+		dvmi_witness_cpu(w, r->pe, from, sizeof(from));
+		if (!dvmi_tlbi_hits(prog, &w->end, t, u->pe, u->loc, u->asid)) {
+			snprintf(w->wrong, sizeof(w->wrong),
+				 "%s, which should have removed the first mm's entries, acts on %s "
+				 "only; %s kept them, and used one for the second mm.",
+				 tlbi, from, cpu);
+			broke(w, 5, "%s on %s, while %s may hold entries of the first mm", tlbi,
+			      from, cpu);
+		} else {
+			snprintf(w->wrong, sizeof(w->wrong),
+				 "%s came too early, or was not complete: %s had the first mm's "
+				 "entries again, or still, and used one for the second mm.",
+				 tlbi, cpu);
+		}
+		break;
+	}
+	broke(w, 6, "%s found the entry of another mm under its ASID", cpu);
+}
+
+static void blame_no_break(struct dvm_witness *w, const struct use *u)
+{
+	char cpu[32], store[120];
+
+	dvmi_witness_cpu(w, u->pe, cpu, sizeof(cpu));
+	name(w, u->writer, u->write, store, sizeof(store));
+	snprintf(w->wrong, sizeof(w->wrong),
+		 "%s replaces a valid descriptor by another: no invalid one and no flush came between, "
+		 "and %s may hold both translations.",
+		 store, cpu);
+	consequence(w, u, 9, "");
+}
+
 void dvmi_witness_judge(struct dvm_witness *w)
 {
+	struct use u = {.clash = false};
 	unsigned tlbi = 0;
 	enum reach best;
 	char cpu[32];
-	struct use u;
 
-	if (!find_use(w, &u)) {
+	if (find_foreign(w, &u)) {
+		blame_reuse(w, &u);
+		return;
+	}
+	if (find_clash(w, &u) && no_break(w, &u)) {
+		blame_no_break(w, &u);
+		return;
+	}
+	if (!u.clash && !find_use(w, &u)) {
 		snprintf(w->wrong, sizeof(w->wrong), "The last step shows what the condition asks "
 						     "for.");
 		return;
@@ -352,5 +496,5 @@ void dvmi_witness_judge(struct dvm_witness *w)
 	dvmi_witness_cpu(w, u.pe, cpu, sizeof(cpu));
 	snprintf(w->wrong, sizeof(w->wrong),
 		 "No TLBI was executed at all: %s went on using the old translation.", cpu);
-	broke(w, 2, "reused without any TLBI");
+	consequence(w, &u, 2, "reused without any TLBI");
 }

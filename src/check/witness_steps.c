@@ -86,20 +86,28 @@ static bool installed(const struct dvm_witness *w, const struct dvmi_state *st, 
 	return true;
 }
 
-/* The ASID with which this PE looks up its next translation, or looked up its last. */
-static uint16_t asid_of(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe)
+/* The walk with which this PE looks up its next translation, or looked up its last; NULL: none. */
+static const struct dvmi_ev *walk_of(const struct dvm_witness *w, const struct dvmi_state *st,
+				     unsigned pe)
 {
 	const struct dvmi_pe *p = &w->run.prog->pe[pe];
-	uint16_t asid = (uint16_t)(w->test->thread[pe].reg[DVMI_REG_TTBR] >> 48);
+	const struct dvmi_ev *walk = NULL;
 
 	for (unsigned e = 0; e < p->events; e++) {
 		if (p->ev[e].kind != DVMI_EV_WALK)
 			continue;
-		asid = p->ev[e].asid;
+		walk = &p->ev[e];
 		if (!(st->done[pe] >> e & 1))
 			break;
 	}
-	return asid;
+	return walk;
+}
+
+static uint16_t asid_of(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe)
+{
+	const struct dvmi_ev *walk = walk_of(w, st, pe);
+
+	return walk ? walk->asid : (uint16_t)(w->test->thread[pe].reg[DVMI_REG_TTBR] >> 48);
 }
 
 static void say_entries(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe,
@@ -121,6 +129,27 @@ static void say_entries(const struct dvm_witness *w, const struct dvmi_state *st
 	}
 }
 
+/* Entries of mms that this PE has left, which its next walk could use. */
+static void say_lefts(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe,
+		      char *text, size_t size)
+{
+	const struct dvmi_program *prog = w->run.prog;
+	const struct dvmi_ev *walk = walk_of(w, st, pe);
+	unsigned lefts = walk ? dvmi_lefts_of(prog, pe, (unsigned)(walk - prog->pe[pe].ev)) : 0;
+
+	for (unsigned k = 0; k < prog->pages; k++)
+		for (unsigned l = 0; l < prog->lefts && prog->twin[k]; l++) {
+			uint16_t loc = (uint16_t)(prog->left[l].mm ? prog->twin[k] - 1u : k);
+
+			if (!(lefts >> l & 1) ||
+			    !dvmi_left_allowed(prog, st, l, DVMI_INIT, loc))
+				continue;
+			say(text, size, "%s%s=", text[0] ? ", " : "", w->test->space.names[k]);
+			say_value(w, text, size, prog->init[loc]);
+			say(text, size, " of the first mm");
+		}
+}
+
 static void say_tlb(const struct dvm_witness *w, const struct dvmi_state *st, unsigned pe,
 		    char *text, size_t size)
 {
@@ -130,6 +159,7 @@ static void say_tlb(const struct dvm_witness *w, const struct dvmi_state *st, un
 	for (unsigned k = 0; k < w->run.prog->pages; k++)
 		if (written_somewhere(w, k))
 			say_entries(w, st, pe, (uint16_t)k, text, size);
+	say_lefts(w, st, pe, text, size);
 }
 
 /* ---- one event ---- */
@@ -208,7 +238,14 @@ static void tell_walk(const struct teller *t, const struct dvmi_state *before,
 		if (before->wloc[before->order[i]] == loc)
 			since = step_of(t, r->pe, r->ev);
 	}
-	say(text, size, "translates %s: ", w->test->space.names[loc]);
+	say(text, size, "translates %s: ",
+	    w->test->space.names[dvmi_page_of_desc(w->run.prog, loc)]);
+	if (loc != dvmi_walk_desc(w->run.prog, e, dvmi_page_of_desc(w->run.prog, loc))) {
+		say(text, size, "uses the TLB entry ");
+		say_value(w, text, size, v);
+		say(text, size, " of the mm that had this ASID before");
+		return;
+	}
 	if (v == now && !since) {
 		say(text, size, "walk finds ");
 		say_value(w, text, size, v);

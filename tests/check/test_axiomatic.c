@@ -722,7 +722,8 @@ START_TEST(on_the_corpus_too)
 	for (size_t i = 0; i < 2 * count; i++) {
 		struct dvm_litmus *test = litmus_load(list[i / 2]);
 
-		all_paths(test, prog, (int)(i % 2), list[i / 2]);
+		if (!test->second_mm) /* the axioms know one mm */
+			all_paths(test, prog, (int)(i % 2), list[i / 2]);
 		dvm_litmus_free(test);
 	}
 	ck_assert_uint_gt(total.compared, count);

@@ -24,12 +24,13 @@
 #define ASID "new-asid"		   /* DSB ISHST, then the load of mm->context.id: asm/mmu.h */
 /* DSB ISHST, then the load of the word that decides. */
 #define LOAD                                                                                       \
-	"arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, erratum, erratum-vm"
+	"arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, remap, erratum, "        \
+	"erratum-vm"
 /* Wherever another CPU, or this one, could still use what the flush should have removed. */
 #define ALL                                                                                        \
 	"arrive, second-thread, stay, return, migrate, migrate-twice, preempted, foreign, "        \
-	"foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, kpti, vm, " \
-	"vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm"
+	"foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, kpti, remap, " \
+	"vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm"
 static const struct {
 	const char *strategy, *cat, *prose;
 	bool slow; /* many CPUs to ask: the default run leaves most scenarios out */
@@ -50,12 +51,12 @@ static const struct {
 	{"global-asid", LOCAL, "-", true},
 	{"hybrid-cost", LOCAL, "-", true},
 	{"ipi-always",
-	 "arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, " LOCAL
+	 "arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, remap, " LOCAL
 	 ", erratum, erratum-vm",
 	 "-", true},
 	/* As ipi-always; a CPU that comes back sets its bit anew, again without a barrier. */
 	{"ipi-switch",
-	 "arrive, return, preempted, foreign, fork, reuse, rollover, new-asid, kpti, " LOCAL
+	 "arrive, return, preempted, foreign, fork, reuse, rollover, new-asid, kpti, remap, " LOCAL
 	 ", erratum, erratum-vm",
 	 "-", true},
 	/* The ASID is read before the barrier; completion by DSB ISH alone. */
@@ -72,19 +73,19 @@ static const struct {
 	/* Whole-mm requests, fork's among them, have no hint; a fix-up's is of no use here. */
 	{"selftest-bad-ttl",
 	 "arrive, second-thread, stay, return, migrate, migrate-twice, preempted, foreign, "
-	 "foreign-migrate, batch, tables, lazy, reuse, rollover, new-asid, kpti, vm, "
+	 "foreign-migrate, batch, tables, lazy, reuse, rollover, new-asid, kpti, remap, vm, "
 	 "vm-no-fb, smmu-btm, erratum, erratum-vm",
 	 "-", false},
 	{"selftest-leaf-after-free", "tables", ASID, false},
 	/* Fix-ups and batches have their completion; the notifier has its own. */
 	{"selftest-no-post",
 	 "arrive, second-thread, stay, return, migrate, migrate-twice, preempted, foreign, "
-	 "foreign-migrate, fork, tables, lazy, reuse, rollover, new-asid, kpti, vm, vm-no-fb, "
+	 "foreign-migrate, fork, tables, lazy, reuse, rollover, new-asid, kpti, remap, vm, vm-no-fb, "
 	 "smmu-btm, erratum, erratum-vm",
 	 "-", false},
 	{"selftest-no-pre",
 	 "arrive, second-thread, stay, return, migrate, migrate-twice, preempted, foreign, "
-	 "foreign-migrate, fork, batch, tables, lazy, reuse, rollover, new-asid, kpti, vm, "
+	 "foreign-migrate, fork, batch, tables, lazy, reuse, rollover, new-asid, kpti, remap, vm, "
 	 "vm-no-fb, smmu-btm, erratum, erratum-vm",
 	 "-", false},
 	{"selftest-no-twin", "kpti", ASID, false},

@@ -21,7 +21,7 @@ static const struct {
 		     "foreign-migrate, batch, new-asid\n" },
 	{ "active-cpu-v2-plain-load",
 	  "  active-cpu-v2-plain-load  cat: SAFE; prose: UNSAFE in arrive, foreign, fork, reuse, rollover, "
-	  "new-asid\n" },
+	  "new-asid, remap\n" },
 	{ "null", "  null                      UNSAFE in every scenario\n" },
 };
 #define LINES (sizeof(lines) / sizeof(lines[0]))
