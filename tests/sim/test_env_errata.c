@@ -81,6 +81,31 @@ START_TEST(repeated_tlbi_needs_a_part_of_the_lists)
 }
 END_TEST
 
+/*
+ * Who is on the lists of cfd391e74134 and before: Neoverse N1, V1, V2, the Cortex-X1 and A78 of Snapdragon
+ * 888; 4193714 is C1-Pro's, which no part here is.
+ */
+static const struct {
+	const char *part;
+	unsigned repeat;
+} listed[] = {
+	{ "neoverse-n1-80", 1 },   { "neoverse-n1-128", 1 },  { "neoverse-v1-64", 1 },
+	{ "neoverse-v2-96", 1 },   { "snapdragon-888", 1 },   { "phytium-ftc862-8", 0 },
+	{ "thunderx2-2s", 0 },	   { "ampere-emag-32", 0 },
+};
+
+START_TEST(parts_have_the_errata_of_the_lists)
+{
+	struct run r;
+
+	run_init(&r);
+	run_hw(&r, listed[_i].part);
+	ck_assert_uint_eq(run_params(&r)->erratum_repeat_tlbi, listed[_i].repeat);
+	ck_assert_uint_eq(run_params(&r)->erratum_sme_dvmsync, 0);
+	run_fini(&r);
+}
+END_TEST
+
 /* ---- 4193714, C1-Pro ---- */
 
 /* A thread in user mode with SME, whose memory kswapd unmaps, and what the batch does about it. */
@@ -237,6 +262,7 @@ static void add_cases(Suite *suite)
 
 	tcase_add_loop_test(tc, repeated_tlbi_acts_on_what_its_form_says, 0, COUNT(repeats));
 	tcase_add_loop_test(tc, repeated_tlbi_needs_a_part_of_the_lists, 0, COUNT(repeats));
+	tcase_add_loop_test(tc, parts_have_the_errata_of_the_lists, 0, COUNT(listed));
 	tcase_add_loop_test(tc, sme_work_around_in_a_batch_follows_its_form, 0, COUNT(sme_rows));
 	tcase_add_loop_test(tc, fix_ups_are_local_since_6_19, 0, COUNT(fixups));
 	tcase_add_loop_test(tc, shipped_kernels_follow_the_timeline, 0, COUNT(eras));
