@@ -154,7 +154,8 @@ static int repeat(const struct cli_args *args, const char *path)
 {
 	static const char *const fixed[] = { "workload", "trace", "strategy", "model", "kernel",
 					     "baseline", "seeds", "seed", "copies", "schedule",
-					     "migrate", "offline", "sensitivity", "budget" };
+					     "migrate", "offline", "sensitivity", "budget",
+					     "set", "cpus" };
 	size_t size = 0;
 	char *was = NULL;
 	int status;
@@ -185,6 +186,9 @@ static const struct cli_option options[] = {
 	{ "model", 'm', "MODEL", "A part: a name or a file (default phytium-ftc862-8).", true },
 	{ "kernel", 'k', "KERNEL", "A kernel configuration: a name or a file (default linux-7.1).",
 	  true },
+	{ "set", 0, "PARAMETER=VALUE", "Change a value of the part (dvm.comp_ps=2000) or of the kernel "
+				       "configuration (preempt=rt).", true },
+	{ "cpus", 0, "N", "CPUs of the part: as many clusters as make them.", false },
 	{ "baseline", 'b', "STRATEGY", "What the others are compared with (default " BASELINE ").",
 	  false },
 	{ "seeds", 'n', "N", "Runs of a cell in which something is random (default 5).", false },
@@ -223,6 +227,7 @@ const struct cli_command cmd_compare = {
 		"docs/compare.md explains every column, and how to repeat a result byte for byte.\n\n"
 		"Exit status 1: a strategy was stale, or --repeat gave another result.",
 	.examples = "  dvmsim compare --workload tlb-shootdown\n"
+		    "  dvmsim compare -w fork:forks=2 -m generic-64 --cpus 8 --set preempt=rt -n 2 --sensitivity off\n"
 		    "  dvmsim compare -w mmap:loops=50 -w fork:forks=20 -s recheck -j -o result.json\n"
 		    "  dvmsim compare --repeat result.json > again.json",
 	.options = options,

@@ -126,6 +126,9 @@ static const struct cli_option run_options[] = {
 	{ "model", 'm', "MODEL", "The part: a name or a file (default phytium-ftc862-8).", false },
 	{ "kernel", 'k', "KERNEL", "The kernel configuration: a name or a file (default linux-7.1).",
 	  false },
+	{ "set", 0, "PARAMETER=VALUE", "Change a value of the part (dvm.comp_ps=2000) or of the kernel "
+				       "configuration (preempt=rt).", true },
+	{ "cpus", 0, "N", "CPUs of the part: as many clusters as make them.", false },
 	{ "copies", 'c', "N", "Copies of the workload at once (default: as many as fit).", false },
 	{ "schedule", 0, "WHO", "Who places tasks: simulated (a scheduler, the default) or "
 				"recorded (the trace).", false },

@@ -61,7 +61,8 @@ static int progress(void *arg, size_t done, size_t sites)
 static int print(const struct cli_args *args, const struct dvm_campaign *c)
 {
 	int format = cli_flag(args, "json") ? DVM_CAMPAIGN_JSON :
-		     cli_flag(args, "csv") ? DVM_CAMPAIGN_CSV : DVM_CAMPAIGN_TEXT;
+		     cli_flag(args, "csv") ? DVM_CAMPAIGN_CSV :
+		     cli_flag(args, "markdown") ? DVM_CAMPAIGN_MARKDOWN : DVM_CAMPAIGN_TEXT;
 	struct dvm_error err;
 	char *text;
 	int status;
@@ -138,11 +139,12 @@ static int run_study(const struct cli_args *args)
 	struct dvm_error err;
 	int status;
 
-	if (cli_flag(args, "json") && cli_flag(args, "csv"))
-		return cli_usage("study: choose one of --json and --csv");
+	if (cli_flag(args, "json") + cli_flag(args, "csv") + cli_flag(args, "markdown") > 1)
+		return cli_usage("study: choose one of --json, --csv and --markdown");
 	if (!cli_number(args, "threads", 1, 64, &threads))
 		return CLI_USAGE;
 	options.threads = (unsigned)threads;
+	options.commands = cli_flag(args, "commands");
 	snprintf(dir[0], sizeof(dir[0]), "%s/models", cli_data_dir());
 	snprintf(dir[1], sizeof(dir[1]), "%s/models/strategies", cli_data_dir());
 	snprintf(dir[2], sizeof(dir[2]), "%s/traces", cli_data_dir());
@@ -162,6 +164,9 @@ static const struct cli_option options[] = {
 	  "Keep every finished result there; the same command then goes on where it was stopped.",
 	  false },
 	{ "threads", 'T', "N", "Sites at a time (default: one per CPU); changes no result.", false },
+	{ "commands", 0, NULL, "Print below each table the commands that repeat its sites, one by one.",
+	  false },
+	{ "markdown", 0, NULL, "Print Markdown instead of text for a terminal.", false },
 	{ "csv", 0, NULL, "Print a line per site, strategy and metric.", false },
 	{ "json", 'j', NULL, "Print one JSON document.", false },
 	{ "output", 'o', "FILE", "Write there; the file appears whole or not at all.", false },
@@ -176,11 +181,13 @@ const struct cli_command cmd_study = {
 		"A study file (JSON, docs/study.md) holds questions: each a grid of workloads, parts, "
 		"kernels, environments, CPU counts or values of one parameter, on every point of which "
 		"its strategies are compared as 'dvmsim compare' does. STUDY is a file, or the name of "
-		"one that ships: review-thread, dvm-sizing, regressions, vm.\n\n"
-		"The answer begins with who wins, who loses and where, then what the checker says of "
-		"each strategy, then one table per question. Where the sign of a change turns within "
-		"the range of an estimate it is undecided, and a line below the table says which "
-		"parameter turns it, and between which values.\n\n"
+		"one that ships: review-thread, dvm-sizing, published, regressions, vm.\n\n"
+		"The answer begins with each question's answer in a few sentences, with the command that "
+		"repeats one of its cells; then who wins and who loses by preemption model, native and "
+		"VM, part, CPUs and workload; all losses; the strategies, with what the checker says of "
+		"each; what is fitted and what is estimated of each part; then one table per question. "
+		"Where the sign of a change turns within the range of an estimate it is undecided, and a "
+		"line below the table says which parameter turns it, and between which values.\n\n"
 		"With --store a study can be interrupted (or killed) and resumed.\n\n"
 		"Exit status 3: interrupted; what is finished was printed.",
 	.examples = "  dvmsim study vm -q erratum-in-a-guest --store vm.db\n"

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define CPUS_MAX 65536
+
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int number)
@@ -128,7 +130,7 @@ static int read_offline(const struct cli_args *args, struct dvm_study_options *o
 
 int cli_study_options(const struct cli_args *args, struct dvm_study_options *options)
 {
-	unsigned long long seeds = 0, seed = 0, copies = 0, threads = 0, budget = 0, hz = 0;
+	unsigned long long seeds = 0, seed = 0, copies = 0, threads = 0, budget = 0, hz = 0, cpus;
 	int status;
 
 	/* Seeds below 2^53: every reader of the result's JSON keeps them exact. */
@@ -137,6 +139,7 @@ int cli_study_options(const struct cli_args *args, struct dvm_study_options *opt
 	    !number(args, "copies", 1, 65536, &copies) ||
 	    !number(args, "threads", 1, 64, &threads) ||
 	    !number(args, "migrate", 1, 1000000, &hz) ||
+	    !number(args, "cpus", 1, CPUS_MAX, &cpus) || /* of the models: change_model() */
 	    !number(args, "budget", 1, 1ull << 53, &budget))
 		return CLI_USAGE;
 	*options = (struct dvm_study_options){
@@ -156,26 +159,60 @@ int cli_study_options(const struct cli_args *args, struct dvm_study_options *opt
 	return status ? status : read_sensitivity(args, &options->sensitivity);
 }
 
-static int add_model(struct dvm_study *study, enum dvm_model_kind kind, const char *name)
+/* The values that --set and --cpus give a part (paths with a dot) or a kernel configuration. */
+static int change_model(const struct cli_args *args, enum dvm_model_kind kind,
+			struct dvm_model *model)
 {
-	struct dvm_model *model;
+	const char *const *list = has_option(args, "set") ? cli_values(args, "set") : NULL;
+	unsigned long long cpus = 0;
 	struct dvm_error err;
-	char dir[4096];
 
-	snprintf(dir, sizeof(dir), "%s/models", cli_data_dir());
-	if (dvm_model_find(kind, name, dir, &model, &err) || dvm_study_take_model(study, model, &err))
+	for (; list && *list; list++) {
+		const char *eq = strchr(*list, '=');
+		char path[128];
+
+		if (!eq || eq - *list >= (int)sizeof(path))
+			return cli_usage("--set: '%s' is not PARAMETER=VALUE", *list);
+		snprintf(path, sizeof(path), "%.*s", (int)(eq - *list), *list);
+		if ((strchr(path, '.') != NULL) != (kind == DVM_MODEL_HW))
+			continue;
+		if (dvm_model_set_text(model, path, eq + 1, &err))
+			return cli_fail(&err);
+	}
+	if (!number(args, "cpus", 1, CPUS_MAX, &cpus))
+		return CLI_USAGE;
+	if (cpus && kind == DVM_MODEL_HW && dvm_model_set_cpus(model, cpus, &err))
 		return cli_fail(&err);
 	return CLI_OK;
 }
 
-static int add_hw(struct dvm_study *study, const char *name)
+static int add_model(const struct cli_args *args, struct dvm_study *study,
+		     enum dvm_model_kind kind, const char *name)
 {
-	return add_model(study, DVM_MODEL_HW, name);
+	struct dvm_model *model;
+	struct dvm_error err;
+	char dir[4096];
+	int status;
+
+	snprintf(dir, sizeof(dir), "%s/models", cli_data_dir());
+	if (dvm_model_find(kind, name, dir, &model, &err))
+		return cli_fail(&err);
+	status = change_model(args, kind, model);
+	if (status) {
+		dvm_model_free(model);
+		return status;
+	}
+	return dvm_study_take_model(study, model, &err) ? cli_fail(&err) : CLI_OK;
 }
 
-static int add_kernel(struct dvm_study *study, const char *name)
+static int add_hw(const struct cli_args *args, struct dvm_study *study, const char *name)
 {
-	return add_model(study, DVM_MODEL_KERNEL, name);
+	return add_model(args, study, DVM_MODEL_HW, name);
+}
+
+static int add_kernel(const struct cli_args *args, struct dvm_study *study, const char *name)
+{
+	return add_model(args, study, DVM_MODEL_KERNEL, name);
 }
 
 static int add_strategy(struct dvm_study *study, const char *name, const char *baseline)
@@ -219,27 +256,30 @@ static int unknown_trace(const char *name, const char *dir, const struct dvm_err
 	return found ? cli_usage("no trace '%s'; did you mean '%s'?", name, found) : cli_fail(err);
 }
 
-static int add_trace(struct dvm_study *study, const char *name)
+static int add_trace(const struct cli_args *args, struct dvm_study *study, const char *name)
 {
 	struct dvm_error err;
 	char dir[4096];
 
+	(void)args;
 	snprintf(dir, sizeof(dir), "%s/traces", cli_data_dir());
 	if (!dvm_study_add_trace(study, name, dir, &err))
 		return CLI_OK;
 	return err.code == DVM_ENOENT ? unknown_trace(name, dir, &err) : cli_fail(&err);
 }
 
-static int add_workload(struct dvm_study *study, const char *spec)
+static int add_workload(const struct cli_args *args, struct dvm_study *study, const char *spec)
 {
 	struct dvm_error err;
 
+	(void)args;
 	return dvm_study_add_workload(study, spec, &err) ? cli_fail(&err) : CLI_OK;
 }
 
 /* Names given by option, or else the defaults. */
 static int add_all(const struct cli_args *args, const char *option, const char *const *defaults,
-		   int (*add)(struct dvm_study *study, const char *name), struct dvm_study *study)
+		   int (*add)(const struct cli_args *args, struct dvm_study *study,
+			      const char *name), struct dvm_study *study)
 {
 	const char *const *list = cli_values(args, option);
 	int status = CLI_OK;
@@ -247,7 +287,7 @@ static int add_all(const struct cli_args *args, const char *option, const char *
 	if (!*list && defaults)
 		list = defaults;
 	for (; *list && !status; list++)
-		status = add(study, *list);
+		status = add(args, study, *list);
 	return status;
 }
 

@@ -35,6 +35,7 @@ struct dvm_campaign;
  * @progress:   told how many sites are done, from dvm_campaign_run()'s thread; a return other than
  *              0 stops the campaign. May be NULL.
  * @arg:        handed to all three
+ * @commands:   print the command that repeats each site
  */
 struct dvm_campaign_options {
 	size_t size;
@@ -45,6 +46,7 @@ struct dvm_campaign_options {
 	int (*keep)(void *arg, const char *key, const char *result);
 	int (*progress)(void *arg, size_t done, size_t sites);
 	void *arg;
+	bool commands;
 };
 
 /**
@@ -78,9 +80,10 @@ DVM_API int dvm_campaign_run(struct dvm_campaign *campaign, struct dvm_error *er
 
 /** enum dvm_campaign_format - how to print it. */
 enum dvm_campaign_format {
-	DVM_CAMPAIGN_TEXT, /* summary, then a table per question */
+	DVM_CAMPAIGN_TEXT, /* answers, then a table per question */
 	DVM_CAMPAIGN_CSV,  /* a line per site, strategy and metric */
 	DVM_CAMPAIGN_JSON, /* schema "dvmsim.study-result/1" */
+	DVM_CAMPAIGN_MARKDOWN, /* the text, in Markdown */
 };
 
 /**

@@ -234,6 +234,26 @@ DVM_API int dvm_model_set(struct dvm_model *model, const char *path, uint64_t va
 			  struct dvm_error *err);
 
 /**
+ * dvm_model_set_text() - dvm_model_set() with the value as a file writes it.
+ * @text: a number, "true" or "false", or one of an enum's words
+ *
+ * Return: as dvm_model_set(); -DVM_EINVAL also for text that is no value of the parameter.
+ */
+DVM_API int dvm_model_set_text(struct dvm_model *model, const char *path, const char *text,
+			       struct dvm_error *err);
+
+/**
+ * dvm_model_set_cpus() - give a part so many CPUs: as many clusters as make them, or else one cluster
+ * of fewer cores.
+ * @model: of a part
+ * @cpus:  at least 1
+ *
+ * Return: 0, -DVM_EINVAL (a kernel configuration, or its sockets, dies and threads can not make that
+ * number) or -DVM_ENOMEM.
+ */
+DVM_API int dvm_model_set_cpus(struct dvm_model *model, uint64_t cpus, struct dvm_error *err);
+
+/**
  * dvm_model_to_json() - the resolved model as JSON, without inheritance.
  * @model: the model
  * @text:  out, NUL-terminated; freed by the caller with dvm_free()

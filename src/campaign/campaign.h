@@ -36,6 +36,13 @@ struct dvmi_list {
 	size_t count;
 };
 
+/* A figure that somebody published, shown beside what is simulated; nothing is fitted to it. */
+struct dvmi_published {
+	const char *name, *source;
+	double change_pct;
+	struct dvmi_list workloads; /* which of the question's stand for it */
+};
+
 /* Climbing from the worst site of a strategy to worse ones. */
 struct dvmi_search {
 	const char *strategy; /* NULL: none */
@@ -45,6 +52,8 @@ struct dvmi_search {
 
 struct dvmi_question {
 	const char *name, *asks, *source, *baseline;
+	const char *note;    /* what is simulated of it and what is not, or NULL */
+	const char *subject; /* the strategy that is in question; NULL: the first but the baseline */
 	struct dvmi_list workloads, hw, kernels, strategies;
 	struct dvmi_environment *environments;
 	size_t nenvironments; /* at least one, with an empty name */
@@ -60,12 +69,17 @@ struct dvmi_question {
 	int sensitivity;
 	int schedule; /* enum dvm_sim_schedule */
 	struct dvmi_search search;
+	struct dvmi_published *published;
+	size_t npublished;
+	uint64_t *limits; /* percent: the least number of CPUs with that change is looked for */
+	size_t nlimits;
 };
 
 /* What one strategy's metric came to at one site. */
 struct dvmi_outcome {
 	char *metric, *unit;
-	bool higher_is_better;
+	bool higher_is_better, unstable;
+	unsigned n; /* runs; 1: nothing is random */
 	double mean, change_pct, ci95_pct; /* change: positive is better */
 	int verdict;                       /* enum dvm_verdict */
 	bool examined, holds;
@@ -84,6 +98,8 @@ struct dvmi_strategy_result {
 	double local_share, one_cpu_share; /* of the flushes; NAN without flushes */
 	uint64_t flush_p99_ps, flush_max_ps;
 	uint64_t unpreemptible_max_ps, interrupts_off_max_ps; /* 0: none with a TLBI */
+	/* CPU time of the run with the first seed: struct dvm_stats */
+	uint64_t run_ps, flush_ps, switch_ps, bystander_ps, refill_ps, interrupt_ps;
 };
 
 struct dvmi_site_result {
@@ -96,6 +112,9 @@ struct dvmi_site_result {
 struct dvmi_site {
 	size_t question, hw, kernel, environment, cpus, vary, migrate; /* indices into the question's lists */
 	char *workload;
+	/* Of its models, once it is run: numbers of the words of vm and preempt. */
+	uint64_t ncpus, preempt, vm;
+	bool vm_fb;
 	struct dvmi_site_result result;
 };
 
@@ -123,6 +142,9 @@ int dvmi_site_run(struct dvm_campaign *c, struct dvmi_site *site, struct dvm_err
 /* "redis on neoverse-n1-80, linux-7.1, guest, 64 CPUs, dvm.request_ps=1"; parts of one value only. */
 void dvmi_site_label(const struct dvm_campaign *c, const struct dvmi_site *site,
 		     struct dvmi_buf *out);
+/* The 'dvmsim compare' that repeats it, with the question's strategies; one line without its end. */
+void dvmi_site_command(const struct dvm_campaign *c, const struct dvmi_site *site,
+		       struct dvmi_buf *out); /* command.c */
 /* The part's and the kernel's models as the site has them. */
 int dvmi_site_models(const struct dvm_campaign *c, const struct dvmi_site *site,
 		     struct dvm_model **hw, struct dvm_model **kernel, struct dvm_error *err);
@@ -142,13 +164,17 @@ int dvmi_flip_find(const struct dvm_study *study, size_t cell, size_t metric,
 int dvmi_search_step(struct dvm_campaign *c, size_t question, size_t *added,
 		     struct dvm_error *err);
 
+/* The strategy a question is about. */
+const char *dvmi_question_subject(const struct dvmi_question *q);
+
 /* What an outcome amounts to. */
 enum dvmi_word {
 	DVMI_WORD_NONE,      /* no value, or the baseline */
 	DVMI_WORD_WINS,
 	DVMI_WORD_LOSES,
 	DVMI_WORD_UNDECIDED, /* the sign turns within the ranges of estimates */
-	DVMI_WORD_SAME,
+	DVMI_WORD_SAME, /* no difference, or less than 0.005 % */
+	DVMI_WORD_OPEN, /* the 95 % interval over the seeds includes zero */
 	DVMI_WORD_STALE,
 };
 enum dvmi_word dvmi_outcome_word(const struct dvmi_strategy_result *r,

@@ -324,6 +324,8 @@ static int read_common(const struct dvmi_json_at *at, struct dvmi_question *q,
 	if (!ret)
 		ret = optional_string(at, "baseline", &q->baseline, err);
 	if (!ret)
+		ret = optional_string(at, "subject", &q->subject, err);
+	if (!ret)
 		ret = optional_u64(at, "seeds", 1, 1000, &q->seeds, err);
 	if (!ret)
 		ret = optional_u64(at, "first_seed", 1, UINT64_C(1) << 53, &q->first_seed, err);
@@ -354,7 +356,8 @@ static int copy_list(struct dvmi_list *to, const struct dvmi_list *from)
 
 static int inherit(struct dvmi_question *q, const struct dvmi_question *from)
 {
-	*q = (struct dvmi_question){ .baseline = from->baseline, .seeds = from->seeds,
+	*q = (struct dvmi_question){ .baseline = from->baseline, .subject = from->subject,
+				     .seeds = from->seeds,
 				     .first_seed = from->first_seed, .budget = from->budget,
 				     .copies = from->copies, .sensitivity = from->sensitivity,
 				     .schedule = from->schedule };
@@ -373,10 +376,60 @@ static int check_question(const struct dvmi_json_at *at, const struct dvmi_quest
 		return dvmi_json_fail(at, err, "it needs two strategies at least");
 	if (!q->baseline)
 		return dvmi_json_fail(at, err, "it needs a baseline");
+	for (size_t i = 0; q->subject && i <= q->strategies.count; i++) {
+		if (i == q->strategies.count)
+			return dvmi_json_fail(at, err, "the subject \"%s\" is none of the strategies",
+					      q->subject);
+		if (!strcmp(q->strategies.names[i], q->subject))
+			break;
+	}
 	for (size_t i = 0; i < q->strategies.count; i++)
 		if (!strcmp(q->strategies.names[i], q->baseline))
 			return 0;
 	return dvmi_json_fail(at, err, "the baseline \"%s\" is none of the strategies", q->baseline);
+}
+
+static int read_figure(const struct dvmi_json_at *at, struct dvmi_published *p,
+		       struct dvm_error *err)
+{
+	static const char *const keys[] = { "name", "change_pct", "source", "workloads", NULL };
+	struct dvmi_json_at child;
+	int ret = dvmi_json_only_keys(at, keys, err);
+
+	if (!ret)
+		ret = need_string(at, "name", &p->name, err);
+	if (!ret)
+		ret = need_string(at, "source", &p->source, err);
+	if (!ret)
+		ret = dvmi_json_need(at, "change_pct", &child, err);
+	if (!ret)
+		ret = dvmi_json_double(&child, &p->change_pct, err);
+	if (!ret)
+		ret = dvmi_json_need(at, "workloads", &child, err);
+	return ret ? ret : read_names(at, "workloads", &p->workloads, err);
+}
+
+static int read_published(const struct dvmi_json_at *at, struct dvmi_question *q,
+			  struct dvm_error *err)
+{
+	struct dvmi_json_at list, item;
+	int ret;
+
+	if (!dvmi_json_find(at, "published", &list))
+		return 0;
+	ret = dvmi_json_want(&list, DVMI_JSON_ARRAY, err);
+	if (!ret)
+		ret = check_count(&list, err);
+	if (ret)
+		return ret;
+	q->published = dvmi_calloc(dvmi_json_count(&list), sizeof(*q->published));
+	if (!q->published)
+		return dvmi_error_nomem(err);
+	dvmi_json_first(&list, &item);
+	do
+		ret = read_figure(&item, &q->published[q->npublished++], err);
+	while (!ret && dvmi_json_next(&item));
+	return ret;
 }
 
 static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
@@ -385,7 +438,7 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 	static const char *const keys[] = {
 		"name", "asks", "source", "workloads", "hardware", "kernels", "environments", "cpus",
 		"migrate_hz", "vary", "strategies", "baseline", "copies", "seeds", "first_seed", "budget",
-		"sensitivity", "schedule", "search", NULL,
+		"sensitivity", "schedule", "search", "note", "subject", "published", "limits", NULL,
 	};
 	struct dvmi_question *q = &c->questions[c->nquestions++];
 	struct reading r = { .c = c, .q = q, .err = err };
@@ -402,6 +455,8 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 	if (!ret)
 		ret = optional_string(at, "source", &q->source, err);
 	if (!ret)
+		ret = optional_string(at, "note", &q->note, err);
+	if (!ret)
 		ret = read_common(at, q, err);
 	if (!ret)
 		ret = read_environments(&r, at);
@@ -417,6 +472,10 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 		ret = check_question(at, q, err);
 	if (!ret)
 		ret = read_search(&r, at);
+	if (!ret && dvmi_json_find(at, "limits", &child))
+		ret = read_numbers(at, "limits", 1000000, &q->limits, &q->nlimits, err);
+	if (!ret)
+		ret = read_published(at, q, err);
 	return ret;
 }
 
@@ -430,6 +489,10 @@ void dvmi_question_fini(struct dvmi_question *q)
 	dvmi_free(q->kernels.names);
 	dvmi_free(q->strategies.names);
 	dvmi_free(q->search.params.names);
+	for (size_t i = 0; i < q->npublished; i++)
+		dvmi_free(q->published[i].workloads.names);
+	dvmi_free(q->published);
+	dvmi_free(q->limits);
 	dvmi_free(q->cpus);
 	dvmi_free(q->migrate_hz);
 	dvmi_free(q->vary);
@@ -461,8 +524,8 @@ int dvmi_campaign_read(struct dvm_campaign *c, struct dvm_error *err)
 {
 	static const char *const keys[] = {
 		"schema", "name", "summary", "workloads", "hardware", "kernels", "strategies",
-		"baseline", "copies", "seeds", "first_seed", "budget", "sensitivity", "schedule",
-		"questions", NULL,
+		"baseline", "subject", "copies", "seeds", "first_seed", "budget", "sensitivity",
+		"schedule", "questions", NULL,
 	};
 	struct dvmi_question defaults = { .seeds = 3, .first_seed = 1, .schedule = 1 };
 	struct dvmi_json_at root = dvmi_json_root(c->doc);

@@ -4,9 +4,22 @@
 #include "base/mem.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 /* A site's result as text: what is kept, and what a resumed campaign reads. */
+
+#define FIELD(name) { #name, offsetof(struct dvmi_strategy_result, name) }
+static const struct {
+	const char *name;
+	size_t at;
+} fields[] = {
+	FIELD(flush_p99_ps), FIELD(flush_max_ps), FIELD(unpreemptible_max_ps),
+	FIELD(interrupts_off_max_ps), FIELD(run_ps), FIELD(flush_ps), FIELD(switch_ps),
+	FIELD(bystander_ps), FIELD(refill_ps), FIELD(interrupt_ps),
+};
+#undef FIELD
+#define FIELDS (sizeof(fields) / sizeof(fields[0]))
 
 static void write_outcome(struct dvmi_jw *w, const struct dvmi_outcome *o)
 {
@@ -14,6 +27,8 @@ static void write_outcome(struct dvmi_jw *w, const struct dvmi_outcome *o)
 	dvmi_jw_string(w, "metric", o->metric);
 	dvmi_jw_string(w, "unit", o->unit);
 	dvmi_jw_bool(w, "higher_is_better", o->higher_is_better);
+	dvmi_jw_bool(w, "unstable", o->unstable);
+	dvmi_jw_u64(w, "n", o->n);
 	dvmi_jw_double(w, "mean", o->mean);
 	dvmi_jw_double(w, "change_pct", o->change_pct);
 	dvmi_jw_double(w, "ci95_pct", o->ci95_pct);
@@ -41,10 +56,8 @@ static void write_strategy(struct dvmi_jw *w, const struct dvmi_strategy_result 
 		dvmi_jw_string(w, "message", s->message);
 	dvmi_jw_double(w, "local_share", s->local_share);
 	dvmi_jw_double(w, "one_cpu_share", s->one_cpu_share);
-	dvmi_jw_u64(w, "flush_p99_ps", s->flush_p99_ps);
-	dvmi_jw_u64(w, "flush_max_ps", s->flush_max_ps);
-	dvmi_jw_u64(w, "unpreemptible_max_ps", s->unpreemptible_max_ps);
-	dvmi_jw_u64(w, "interrupts_off_max_ps", s->interrupts_off_max_ps);
+	for (size_t i = 0; i < FIELDS; i++)
+		dvmi_jw_u64(w, fields[i].name, *(const uint64_t *)((const char *)s + fields[i].at));
 	dvmi_jw_array(w, "metrics");
 	for (size_t i = 0; i < s->count; i++)
 		write_outcome(w, &s->outcomes[i]);
@@ -136,12 +149,18 @@ static int read_outcome(const struct dvmi_json_at *at, struct dvmi_outcome *o,
 			struct dvm_error *err)
 {
 	struct dvmi_json_at child;
+	uint64_t n = 0;
 	int ret = get_string(at, "metric", &o->metric, err);
 
 	if (!ret)
 		ret = get_string(at, "unit", &o->unit, err);
 	if (!ret)
 		ret = get_bool(at, "higher_is_better", &o->higher_is_better, err);
+	if (!ret)
+		ret = get_bool(at, "unstable", &o->unstable, err);
+	if (!ret)
+		ret = get_u64(at, "n", &n, err);
+	o->n = (unsigned)n;
 	if (!ret)
 		ret = get_double(at, "mean", &o->mean, err);
 	if (!ret)
@@ -184,14 +203,8 @@ static int read_strategy(const struct dvmi_json_at *at, struct dvmi_strategy_res
 		ret = get_double(at, "local_share", &s->local_share, err);
 	if (!ret)
 		ret = get_double(at, "one_cpu_share", &s->one_cpu_share, err);
-	if (!ret)
-		ret = get_u64(at, "flush_p99_ps", &s->flush_p99_ps, err);
-	if (!ret)
-		ret = get_u64(at, "flush_max_ps", &s->flush_max_ps, err);
-	if (!ret)
-		ret = get_u64(at, "unpreemptible_max_ps", &s->unpreemptible_max_ps, err);
-	if (!ret)
-		ret = get_u64(at, "interrupts_off_max_ps", &s->interrupts_off_max_ps, err);
+	for (size_t i = 0; i < FIELDS && !ret; i++)
+		ret = get_u64(at, fields[i].name, (uint64_t *)((char *)s + fields[i].at), err);
 	if (!ret)
 		ret = dvmi_json_need(at, "metrics", &list, err);
 	if (!ret)
@@ -272,9 +285,10 @@ enum dvmi_word dvmi_outcome_word(const struct dvmi_strategy_result *r,
 	if (r->status != DVM_RUN_OK || o->verdict == DVM_VERDICT_NONE ||
 	    o->verdict == DVM_VERDICT_BASELINE)
 		return DVMI_WORD_NONE;
-	if ((o->verdict != DVM_VERDICT_IMPROVED && o->verdict != DVM_VERDICT_REGRESSED) ||
-	    fabs(o->change_pct) < 0.005)
+	if (o->verdict == DVM_VERDICT_UNCHANGED || fabs(o->change_pct) < 0.005)
 		return DVMI_WORD_SAME;
+	if (o->verdict == DVM_VERDICT_UNDECIDED)
+		return DVMI_WORD_OPEN;
 	if (o->examined && !o->holds)
 		return DVMI_WORD_UNDECIDED;
 	return o->change_pct > 0 ? DVMI_WORD_WINS : DVMI_WORD_LOSES;

@@ -58,24 +58,6 @@ void dvmi_site_label(const struct dvm_campaign *c, const struct dvmi_site *site,
 
 /* ---- models ---- */
 
-/* As many clusters as make @cpus CPUs. */
-static int set_cpus(struct dvm_model *hw, uint64_t cpus, struct dvm_error *err)
-{
-	const struct dvmi_hw *p = dvmi_model_hw(hw);
-	uint64_t per = dvmi_hw_cpus(p) / p->topology_clusters, clusters = cpus / per;
-
-	if (clusters && clusters * per == cpus)
-		return dvm_model_set(hw, "topology.clusters", clusters, err);
-	/* One cluster of fewer cores. */
-	per = dvmi_hw_cpus(p) / p->topology_clusters / p->topology_cores;
-	if (cpus % per)
-		return dvmi_error(err, DVM_EINVAL, dvm_model_name(hw),
-				  "its sockets, dies and threads can not make %" PRIu64 " CPUs", cpus);
-	if (dvm_model_set(hw, "topology.clusters", 1, err))
-		return -DVM_EINVAL;
-	return dvm_model_set(hw, "topology.cores", cpus / per, err);
-}
-
 static int apply(const struct dvmi_question *q, const struct dvmi_site *site, struct dvm_model *hw,
 		 struct dvm_model *kernel, struct dvm_error *err)
 {
@@ -85,11 +67,11 @@ static int apply(const struct dvmi_question *q, const struct dvmi_site *site, st
 	for (size_t i = 0; i < env->count && !ret; i++)
 		ret = dvm_model_set(env->settings[i].kernel ? kernel : hw, env->settings[i].path,
 				    env->settings[i].value, err);
-	if (!ret && q->cpus && q->cpus[site->cpus])
-		ret = set_cpus(hw, q->cpus[site->cpus], err);
 	if (!ret && q->vary_path)
 		ret = dvm_model_set(q->vary_kernel ? kernel : hw, q->vary_path,
 				    q->vary[site->vary], err);
+	if (!ret && q->cpus && q->cpus[site->cpus])
+		ret = dvm_model_set_cpus(hw, q->cpus[site->cpus], err);
 	return ret;
 }
 
@@ -220,6 +202,7 @@ static int take_outcome(const struct dvm_study *study, size_t cell, size_t metri
 	*o = (struct dvmi_outcome){
 		.metric = dvmi_strdup(m.name), .unit = dvmi_strdup(m.unit),
 		.higher_is_better = m.higher_is_better, .mean = m.n ? m.mean : NAN,
+		.unstable = m.unstable, .n = m.n,
 		.change_pct = side * m.change_pct + 0.0, .ci95_pct = m.change_ci95,
 		.verdict = m.verdict, .examined = m.ranges.examined, .holds = m.ranges.holds,
 		.params = m.ranges.params,
@@ -251,6 +234,12 @@ static int take_strategy(const struct dvm_study *study, size_t cell, struct dvmi
 		r->flush_max_ps = c.stats->flush.max_ps;
 		r->unpreemptible_max_ps = c.stats->no_preemption.length.max_ps;
 		r->interrupts_off_max_ps = c.stats->no_interrupts.length.max_ps;
+		r->run_ps = c.stats->run_ps;
+		r->flush_ps = c.stats->flush_ps;
+		r->switch_ps = c.stats->switch_ps;
+		r->bystander_ps = c.stats->bystander_ps;
+		r->refill_ps = c.stats->refill_ps;
+		r->interrupt_ps = c.stats->interrupt_ps;
 	}
 	r->outcomes = dvmi_calloc(c.primary, sizeof(*r->outcomes));
 	if (!r->outcomes)
@@ -306,6 +295,16 @@ static int from_store(struct dvm_campaign *c, struct dvmi_site *site, const char
 	return ret;
 }
 
+static void note_models(struct dvmi_site *site, const struct dvm_study *study)
+{
+	const struct dvmi_kernel_cfg *kernel = dvmi_model_kernel(study->kernels[0]);
+
+	site->ncpus = dvmi_hw_cpus(dvmi_model_hw(study->hw[0]));
+	site->preempt = kernel->preempt;
+	site->vm = kernel->vm;
+	site->vm_fb = kernel->vm_fb != 0;
+}
+
 int dvmi_site_run(struct dvm_campaign *c, struct dvmi_site *site, struct dvm_error *err)
 {
 	struct dvm_study *study = NULL;
@@ -314,6 +313,7 @@ int dvmi_site_run(struct dvm_campaign *c, struct dvmi_site *site, struct dvm_err
 
 	if (ret)
 		return ret;
+	note_models(site, study);
 	if (key_of(c, site, study, key))
 		ret = dvmi_error_nomem(err);
 	if (!ret && from_store(c, site, key)) {

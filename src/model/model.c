@@ -273,6 +273,53 @@ int dvm_model_set(struct dvm_model *model, const char *path, uint64_t value,
 	return 0;
 }
 
+static int read_number(const char *text, uint64_t *value)
+{
+	*value = 0;
+	if (!*text || strlen(text) > 19 || text[strspn(text, "0123456789")])
+		return -DVM_EINVAL;
+	for (; *text; text++)
+		*value = *value * 10 + (uint64_t)(*text - '0');
+	return 0;
+}
+
+int dvm_model_set_text(struct dvm_model *model, const char *path, const char *text,
+		       struct dvm_error *err)
+{
+	size_t i = dvmi_param_index(model, path);
+	const struct dvmi_param_def *def;
+	uint64_t value;
+
+	if (i == model->count)
+		return no_such_path(model, path, err);
+	def = &model->defs[i];
+	if (def->type == DVMI_PARAM_INT ? read_number(text, &value) :
+					  !dvmi_param_number(def, text, &value))
+		return dvmi_error(err, DVM_EINVAL, path, "\"%s\" is %s", text,
+				  def->type == DVMI_PARAM_INT  ? "no whole number" :
+				  def->type == DVMI_PARAM_BOOL ? "neither true nor false" : "none of its words");
+	return dvm_model_set(model, path, value, err);
+}
+
+int dvm_model_set_cpus(struct dvm_model *model, uint64_t cpus, struct dvm_error *err)
+{
+	const struct dvmi_hw *p = dvmi_model_hw(model);
+	uint64_t fixed, clusters;
+	int ret;
+
+	if (!p)
+		return dvmi_error(err, DVM_EINVAL, model->name, "it is not a part");
+	clusters = cpus / (dvmi_hw_cpus(p) / p->topology_clusters);
+	if (clusters && clusters * (dvmi_hw_cpus(p) / p->topology_clusters) == cpus)
+		return dvm_model_set(model, "topology.clusters", clusters, err);
+	fixed = dvmi_hw_cpus(p) / p->topology_clusters / p->topology_cores;
+	if (!cpus || cpus % fixed)
+		return dvmi_error(err, DVM_EINVAL, model->name,
+				  "its sockets, dies and threads can not make %" PRIu64 " CPUs", cpus);
+	ret = dvm_model_set(model, "topology.clusters", 1, err);
+	return ret ? ret : dvm_model_set(model, "topology.cores", cpus / fixed, err);
+}
+
 int dvm_model_hash(const struct dvm_model *model, uint64_t *hash)
 {
 	char *text;

@@ -115,8 +115,8 @@ static void put_verdicts(struct dvmi_buf *out, const struct verdicts *v)
 	}
 }
 
-static void put_strategy(struct dvmi_buf *out, const struct dvm_study *study,
-			 const struct dvm_strategy *s)
+static void put_words(struct dvmi_buf *out, const struct dvm_study *study,
+		      const struct dvm_strategy *s)
 {
 	struct verdicts v[READINGS];
 
@@ -126,15 +126,21 @@ static void put_strategy(struct dvmi_buf *out, const struct dvm_study *study,
 			return;
 		}
 	}
-	dvmi_buf_printf(out, "  %-24s  ", dvm_strategy_name(s));
 	if (!memcmp(&v[0], &v[1], sizeof(v[0]))) {
 		put_verdicts(out, &v[0]);
-	} else {
-		for (size_t r = 0; r < READINGS; r++) {
-			dvmi_buf_printf(out, "%s%s: ", r ? "; " : "", readings[r]);
-			put_verdicts(out, &v[r]);
-		}
+		return;
 	}
+	for (size_t r = 0; r < READINGS; r++) {
+		dvmi_buf_printf(out, "%s%s: ", r ? "; " : "", readings[r]);
+		put_verdicts(out, &v[r]);
+	}
+}
+
+static void put_strategy(struct dvmi_buf *out, const struct dvm_study *study,
+			 const struct dvm_strategy *s)
+{
+	dvmi_buf_printf(out, "  %-24s  ", dvm_strategy_name(s));
+	put_words(out, study, s);
 	dvmi_buf_puts(out, "\n");
 }
 
@@ -174,21 +180,16 @@ int dvmi_report_safety_json(struct dvmi_jw *w, const struct dvm_study *s)
 	return ret;
 }
 
-void dvmi_report_safety_begin(struct dvmi_buf *out)
+void dvmi_report_safety_words(struct dvmi_buf *out, const struct dvm_strategy *s)
 {
-	dvmi_buf_puts(out, "Checker ('dvmsim check', docs/checker-scenarios.md); DSB ST is read as in"
-			   " Arm's cat model and as\nin the instruction's prose, which are named"
-			   " where they differ:\n");
-}
-
-void dvmi_report_safety_of(struct dvmi_buf *out, const struct dvm_strategy *s)
-{
-	put_strategy(out, NULL, s);
+	put_words(out, NULL, s);
 }
 
 void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s)
 {
-	dvmi_report_safety_begin(out);
+	dvmi_buf_puts(out, "Checker ('dvmsim check', docs/checker-scenarios.md); DSB ST is read as in"
+			   " Arm's cat model and as\nin the instruction's prose, which are named"
+			   " where they differ:\n");
 	for (size_t i = 0; i < s->nstrategies && !out->failed; i++)
 		put_strategy(out, s, s->strategies[i]);
 }

@@ -46,9 +46,8 @@ void dvmi_report_steps(struct dvmi_buf *out, const struct dvm_cell *cell, size_t
 void dvmi_report_summary(struct dvmi_buf *out, const struct dvm_study *s);
 /* safety.c: what the checker says of each strategy. */
 void dvmi_report_safety(struct dvmi_buf *out, const struct dvm_study *s);
-/* Its first lines, and the line of one strategy. */
-void dvmi_report_safety_begin(struct dvmi_buf *out);
-void dvmi_report_safety_of(struct dvmi_buf *out, const struct dvm_strategy *s);
+/* The same of one strategy, without its name: "SAFE"; no kernel is known. */
+void dvmi_report_safety_words(struct dvmi_buf *out, const struct dvm_strategy *s);
 /* The same as member "safety" of the document under way; 0 or a negative code. */
 struct dvmi_jw;
 int dvmi_report_safety_json(struct dvmi_jw *w, const struct dvm_study *s);

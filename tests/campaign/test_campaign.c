@@ -103,6 +103,9 @@ static const struct {
 	{ TOP("", Q(",\"cpus\":[99999]")), "" },
 	{ TOP("", Q(",\"seeds\":0")), "" },
 	{ TOP("", Q(",\"sensitivity\":\"some\"")), "none of its words" },
+	{ TOP("", Q(",\"subject\":\"null\"")), "none of the strategies" },
+	{ TOP("", Q(",\"limits\":[]")), "from 1 to 256" },
+	{ TOP("", Q(",\"published\":[{\"name\":\"f\"}]")), "source" },
 	{ TOP("", Q(",\"search\":{\"strategy\":\"null\"}")), "none of the strategies" },
 };
 
@@ -173,12 +176,12 @@ static char *print(const struct dvm_campaign *c, int format)
 /* Interrupted after any number of results, resumed, on one thread or several: the same bytes. */
 START_TEST(a_resumed_campaign_gives_the_same_bytes)
 {
-	char *whole[3], *resumed;
+	char *whole[4], *resumed;
 	struct dvm_campaign *c;
 
 	ck_assert_int_eq(load(GRID, NULL, &c, NULL), 0);
 	ck_assert_int_eq(dvm_campaign_run(c, NULL), 0);
-	for (int f = 0; f < 3; f++)
+	for (int f = 0; f < 4; f++)
 		whole[f] = print(c, f);
 	dvm_campaign_free(c);
 	for (size_t stop = 1; stop <= 5; stop++) {
@@ -194,7 +197,7 @@ START_TEST(a_resumed_campaign_gives_the_same_bytes)
 		ck_assert_int_eq(dvm_campaign_run(c, NULL), 0);
 		ck_assert_uint_eq(m.hits, stop);
 		ck_assert_uint_eq(m.count, 5);
-		for (int f = 0; f < 3; f++) {
+		for (int f = 0; f < 4; f++) {
 			resumed = print(c, f);
 			ck_assert_str_eq(resumed, whole[f]);
 			dvm_free(resumed);
@@ -202,7 +205,7 @@ START_TEST(a_resumed_campaign_gives_the_same_bytes)
 		dvm_campaign_free(c);
 		forget(&m);
 	}
-	for (int f = 0; f < 3; f++)
+	for (int f = 0; f < 4; f++)
 		dvm_free(whole[f]);
 }
 END_TEST
@@ -274,7 +277,8 @@ START_TEST(a_result_survives_its_text)
 						 .outcomes = outcomes, .count = 2,
 						 .local_share = 0.25, .one_cpu_share = NAN,
 						 .flush_max_ps = 12, .unpreemptible_max_ps = 5,
-						 .interrupts_off_max_ps = 4 };
+						 .interrupts_off_max_ps = 4, .run_ps = 7,
+						 .interrupt_ps = 3 };
 	struct dvmi_site_result r = { .strategies = &strategy, .count = 1, .error = "e" }, back;
 	char *text, *again;
 
@@ -284,6 +288,9 @@ START_TEST(a_result_survives_its_text)
 	ck_assert_int_eq(dvmi_result_write(&back, &again), 0);
 	ck_assert_str_eq(text, again);
 	ck_assert_uint_eq(back.strategies[0].outcomes[0].flip_to, 4);
+	ck_assert_uint_eq(back.strategies[0].flush_max_ps, 12);
+	ck_assert_uint_eq(back.strategies[0].run_ps, 7);
+	ck_assert_uint_eq(back.strategies[0].interrupt_ps, 3);
 	ck_assert(isnan(back.strategies[0].outcomes[1].mean));
 	ck_assert_int_eq(dvmi_outcome_word(&back.strategies[0], &outcomes[0]), DVMI_WORD_STALE);
 	dvmi_result_fini(&back);
@@ -305,7 +312,8 @@ static const struct {
 	{ DVM_RUN_OK, DVM_VERDICT_IMPROVED, 1, true, false, DVMI_WORD_UNDECIDED },
 	{ DVM_RUN_OK, DVM_VERDICT_REGRESSED, -1, true, true, DVMI_WORD_LOSES },
 	{ DVM_RUN_OK, DVM_VERDICT_REGRESSED, -0.001, true, true, DVMI_WORD_SAME },
-	{ DVM_RUN_OK, DVM_VERDICT_UNDECIDED, 1, true, true, DVMI_WORD_SAME },
+	{ DVM_RUN_OK, DVM_VERDICT_UNDECIDED, 1, true, true, DVMI_WORD_OPEN },
+	{ DVM_RUN_OK, DVM_VERDICT_UNDECIDED, 0.004, true, true, DVMI_WORD_SAME },
 	{ DVM_RUN_OK, DVM_VERDICT_UNCHANGED, 0, true, true, DVMI_WORD_SAME },
 	{ DVM_RUN_OK, DVM_VERDICT_BASELINE, 0, false, false, DVMI_WORD_NONE },
 	{ DVM_RUN_OK, DVM_VERDICT_NONE, 0, false, false, DVMI_WORD_NONE },

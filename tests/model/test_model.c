@@ -269,6 +269,75 @@ START_TEST(a_refused_set_changes_nothing)
 }
 END_TEST
 
+static const struct {
+	const char *path, *text;
+	int ret;
+	uint64_t value; /* or what the message is */
+	const char *message;
+} set_texts[] = {
+	{ "dvm.request_ps", "123", 0, 123, NULL },
+	{ "dvm.snoop_unit", "cluster", 0, DVMI_SNOOP_CLUSTER, NULL },
+	{ "dvm.early_comp", "true", 0, 1, NULL },
+	{ "dvm.early_comp", "1", -DVM_EINVAL, 0, "\"1\" is neither true nor false" },
+	{ "dvm.snoop_unit", "socket", -DVM_EINVAL, 0, "\"socket\" is none of its words" },
+	{ "dvm.request_ps", "", -DVM_EINVAL, 0, "\"\" is no whole number" },
+	{ "dvm.request_ps", "-1", -DVM_EINVAL, 0, "\"-1\" is no whole number" },
+	{ "dvm.request_ps", "18446744073709551617", -DVM_EINVAL, 0,
+	  "\"18446744073709551617\" is no whole number" },
+	{ "dvm.none", "1", -DVM_ENOENT, 0, "no parameter \"dvm.none\"" },
+};
+
+START_TEST(a_value_is_set_as_a_file_writes_it)
+{
+	struct dvm_param p = { .size = sizeof(p) };
+	struct dvm_model *m = load("valid/full-hw.json");
+	struct dvm_error err;
+
+	ck_assert_int_eq(dvm_model_set_text(m, set_texts[_i].path, set_texts[_i].text, &err),
+			 set_texts[_i].ret);
+	if (set_texts[_i].ret) {
+		ck_assert_str_eq(err.text, set_texts[_i].message);
+	} else {
+		ck_assert_int_eq(dvm_model_param_find(m, set_texts[_i].path, &p, NULL), 0);
+		ck_assert_uint_eq(p.value, set_texts[_i].value);
+	}
+	dvm_model_free(m);
+}
+END_TEST
+
+/* generic-64 has 64 clusters of 1 core, phytium-ftc862-8 2 of 4. */
+static const struct {
+	const char *part;
+	uint64_t cpus;
+	int ret;
+	uint64_t clusters, cores;
+} sized[] = {
+	{ "generic-64", 512, 0, 512, 1 },
+	{ "phytium-ftc862-8", 16, 0, 4, 4 },
+	{ "phytium-ftc862-8", 4, 0, 1, 4 },
+	{ "generic-64", 0, -DVM_EINVAL, 0, 0 },
+	{ "generic-64", 4100, -DVM_EINVAL, 0, 0 },
+	{ "phytium-ftc862-8", 5, 0, 1, 5 },
+};
+
+START_TEST(a_part_gets_the_clusters_that_make_so_many_cpus)
+{
+	struct dvm_model *m;
+	int ret;
+
+	ck_assert_int_eq(dvm_model_find(DVM_MODEL_HW, sized[_i].part, DVMSIM_SOURCE_DIR "/models", &m,
+					NULL), 0);
+	ret = dvm_model_set_cpus(m, sized[_i].cpus, NULL);
+	ck_assert_int_eq(ret, sized[_i].ret);
+	if (!ret) {
+		ck_assert_uint_eq(dvmi_hw_cpus(dvmi_model_hw(m)), sized[_i].cpus);
+		ck_assert_uint_eq(dvmi_model_hw(m)->topology_clusters, sized[_i].clusters);
+		ck_assert_uint_eq(dvmi_model_hw(m)->topology_cores, sized[_i].cores);
+	}
+	dvm_model_free(m);
+}
+END_TEST
+
 /* An older caller's struct is shorter: nothing beyond its size is written. */
 START_TEST(param_fills_no_more_than_the_callers_size)
 {
@@ -484,6 +553,10 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, set_changes_one_value_of_one_copy);
 	tcase_add_loop_test(tc, a_refused_set_changes_nothing, 0,
 			    (int)(sizeof(sets) / sizeof(sets[0])));
+	tcase_add_loop_test(tc, a_value_is_set_as_a_file_writes_it, 0,
+			    sizeof(set_texts) / sizeof(set_texts[0]));
+	tcase_add_loop_test(tc, a_part_gets_the_clusters_that_make_so_many_cpus, 0,
+			    sizeof(sized) / sizeof(sized[0]));
 	tcase_add_test(tc, param_fills_no_more_than_the_callers_size);
 	tcase_add_test(tc, lint_reports_every_mistake);
 	tcase_add_test(tc, lint_looks_beyond_what_a_reader_refuses);
