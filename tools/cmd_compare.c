@@ -227,7 +227,7 @@ const struct cli_command cmd_compare = {
 		"docs/compare.md explains every column, and how to repeat a result byte for byte.\n\n"
 		"Exit status 1: a strategy was stale, or --repeat gave another result.",
 	.examples = "  dvmsim compare --workload tlb-shootdown\n"
-		    "  dvmsim compare -w fork:forks=2 -m generic-64 --cpus 8 --set preempt=rt -n 2 --sensitivity off\n"
+		    "  dvmsim compare -w fork:forks=2 -m generic-64 --cpus 8 --set preempt=rt -n 2\n"
 		    "  dvmsim compare -w mmap:loops=50 -w fork:forks=20 -s recheck -j -o result.json\n"
 		    "  dvmsim compare --repeat result.json > again.json",
 	.options = options,
