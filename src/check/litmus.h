@@ -36,7 +36,7 @@ enum dvmi_op {
 	DVMI_OP_CBNZ,
 	DVMI_OP_B,
 	DVMI_OP_BCC,
-	DVMI_OP_CSEL,
+	DVMI_OP_CSEL, /* rd = rn (or imm), or rm */
 	DVMI_OP_DMB,
 	DVMI_OP_DSB,
 	DVMI_OP_ISB,
@@ -94,6 +94,7 @@ struct dvmi_atom {
 	/* fault: any label when label[0] is 0; any address when page is 255; kind 0: any */
 	char label[DVMI_NAME_MAX];
 	uint8_t page;
+	bool desc;     /* fault: about the page's descriptor */
 	uint8_t fault; /* enum dvmi_outcome, or DVMI_OUT_OK for any */
 	bool w_reg;    /* written as Wn */
 };
@@ -171,6 +172,8 @@ struct dvmi_litmus_parser {
 
 /* litmus_value.c: variables, registers, values */
 int dvmi_litmus_var(struct dvmi_litmus_parser *p, const char *name, unsigned *page);
+/* What a fault may be about: x, or *@desc: pte_x, PTE(x). The word is already read. */
+int dvmi_litmus_fault_place(struct dvmi_litmus_parser *p, const char *word, unsigned *page, bool *desc);
 bool dvmi_litmus_reg(const char *word, uint8_t *reg, uint8_t *width);
 int dvmi_litmus_value(struct dvmi_litmus_parser *p, unsigned own_page, uint64_t *value);
 /* A memory location: x, [x], x[1], [x+8], pte_x, PTE(x), TTD(x), phy_x, PA(x). */
@@ -193,6 +196,9 @@ int dvmi_litmus_locations(struct dvmi_litmus_parser *p);
 bool dvmi_cond_holds(const struct dvm_litmus *test, int cond, const uint64_t *shown);
 void dvmi_cond_print(struct dvmi_buf *buf, const struct dvm_litmus *test, int cond);
 void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsigned atom);
+/* ",x" or ",PTE(x)": what a fault is about, when the test says it. */
+void dvmi_fault_place_print(struct dvmi_buf *buf, const struct dvm_litmus *test,
+			    const struct dvmi_atom *a);
 
 /* ---- paths: the ways a thread can go ---- */
 #define DVMI_PATH_MAX 128

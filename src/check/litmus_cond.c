@@ -34,7 +34,7 @@ static bool same_atom(const struct dvmi_atom *a, const struct dvmi_atom *b)
 		return false;
 	if (a->kind == DVMI_ATOM_REG)
 		return a->reg == b->reg;
-	return a->page == b->page && a->fault == b->fault && !strcmp(a->label, b->label);
+	return a->page == b->page && a->desc == b->desc && a->fault == b->fault && !strcmp(a->label, b->label);
 }
 
 static int add_atom(struct dvmi_litmus_parser *p, const struct dvmi_atom *atom, uint16_t *index)
@@ -102,7 +102,7 @@ static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 {
 	struct dvmi_atom atom = {.kind = DVMI_ATOM_FAULT, .page = DVMI_NONE};
 	char word[DVMI_NAME_MAX];
-	unsigned thread = 0, page;
+	unsigned thread = 0, page = 0;
 	int rc;
 
 	if (!dvmi_lex_eat(&p->lex, "(") || !dvmi_lex_word(&p->lex, word, sizeof(word), false))
@@ -123,7 +123,7 @@ static int fault_atom(struct dvmi_litmus_parser *p, uint16_t *index)
 
 		if (dvmi_lex_word(&p->lex, word, sizeof(word), true) && atom.page == DVMI_NONE &&
 		    strcasecmp(word, "MMU") != 0 && strcasecmp(word, "D-MMU") != 0) {
-			rc = dvmi_litmus_var(p, word, &page);
+			rc = dvmi_litmus_fault_place(p, word, &page, &atom.desc);
 			atom.page = (uint8_t)page;
 		} else {
 			p->lex = save;
@@ -383,6 +383,16 @@ bool dvmi_cond_holds(const struct dvm_litmus *test, int cond, const uint64_t *sh
 	}
 }
 
+void dvmi_fault_place_print(struct dvmi_buf *buf, const struct dvm_litmus *test,
+			    const struct dvmi_atom *a)
+{
+	if (a->page == DVMI_NONE)
+		return;
+	dvmi_buf_puts(buf, a->desc ? ",PTE(" : ",");
+	dvmi_buf_puts(buf, test->space.names[a->page]);
+	dvmi_buf_puts(buf, a->desc ? ")" : "");
+}
+
 void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsigned atom)
 {
 	static const char *const kinds[DVMI_OUT_COUNT] = {NULL, "Translation", "AccessFlag",
@@ -403,8 +413,7 @@ void dvmi_atom_print(struct dvmi_buf *buf, const struct dvm_litmus *test, unsign
 		dvmi_buf_printf(buf, "P%d", test->thread[a->thread].number);
 		if (a->label[0])
 			dvmi_buf_printf(buf, ":%s", a->label);
-		if (a->page != DVMI_NONE)
-			dvmi_buf_printf(buf, ",%s", test->space.names[a->page]);
+		dvmi_fault_place_print(buf, test, a);
 		if (a->fault)
 			dvmi_buf_printf(buf, ",MMU:%s", kinds[a->fault]);
 	}

@@ -130,6 +130,10 @@ static int special(struct dvmi_litmus_parser *p, struct dvmi_thread *t, const ch
 		in->op = DVMI_OP_CSEL;
 		return dvmi_operand_csel(p, in);
 	}
+	if (!strcasecmp(w, "CSET")) {
+		in->op = DVMI_OP_CSEL;
+		return dvmi_operand_cset(p, in);
+	}
 	if (!strcasecmp(w, "TLBI")) {
 		in->op = DVMI_OP_TLBI;
 		return dvmi_operand_tlbi(p, in);
@@ -191,7 +195,7 @@ static int instruction(struct dvmi_litmus_parser *p, struct dvmi_thread *t, cons
 				     "LDAPR LDXR LDAXR STR STLR STXR STLXR SWP CAS LDADD LDCLR "
 				     "LDEOR LDSET (and A, "
 				     "L, AL, ST forms) MOV ADD SUB AND ORR EOR BIC LSL LSR ASR CMP "
-				     "CSEL CBZ CBNZ B "
+				     "CSEL CSET CBZ CBNZ B "
 				     "B.cond NOP DMB DSB ISB TLBI ADR ERET MSR MRS",
 				     w);
 	}

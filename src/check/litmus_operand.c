@@ -232,9 +232,17 @@ int dvmi_operand_condition_code(struct dvmi_litmus_parser *p, const char *word, 
 			     word);
 }
 
-int dvmi_operand_csel(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
+static int condition(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 {
 	char word[8];
+
+	if (!dvmi_lex_word(&p->lex, word, sizeof(word), false))
+		return dvmi_lex_fail(&p->lex, "expected a condition such as EQ");
+	return dvmi_operand_condition_code(p, word, &in->cond);
+}
+
+int dvmi_operand_csel(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
+{
 	uint8_t width;
 	int rc = dvmi_operand_reg(p, &in->rd, &in->width);
 
@@ -248,11 +256,19 @@ int dvmi_operand_csel(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
 		rc = dvmi_operand_reg(p, &in->rm, &width);
 	if (!rc)
 		rc = dvmi_operand_comma(p);
-	if (rc)
-		return rc;
-	if (!dvmi_lex_word(&p->lex, word, sizeof(word), false))
-		return dvmi_lex_fail(&p->lex, "expected a condition such as EQ");
-	return dvmi_operand_condition_code(p, word, &in->cond);
+	return rc ? rc : condition(p, in);
+}
+
+/* A select between 1 and the zero register. */
+int dvmi_operand_cset(struct dvmi_litmus_parser *p, struct dvmi_insn *in)
+{
+	int rc = dvmi_operand_reg(p, &in->rd, &in->width);
+
+	in->imm = 1;
+	in->rm = DVMI_REG_ZR;
+	if (!rc)
+		rc = dvmi_operand_comma(p);
+	return rc ? rc : condition(p, in);
 }
 
 int dvmi_operand_barrier(struct dvmi_litmus_parser *p, struct dvmi_insn *in)

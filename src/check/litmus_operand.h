@@ -17,6 +17,7 @@ int dvmi_operand_mov(struct dvmi_litmus_parser *p, struct dvmi_insn *in);
 int dvmi_operand_cmp(struct dvmi_litmus_parser *p, struct dvmi_insn *in);
 int dvmi_operand_condition_code(struct dvmi_litmus_parser *p, const char *word, uint8_t *code);
 int dvmi_operand_csel(struct dvmi_litmus_parser *p, struct dvmi_insn *in);
+int dvmi_operand_cset(struct dvmi_litmus_parser *p, struct dvmi_insn *in);
 int dvmi_operand_barrier(struct dvmi_litmus_parser *p, struct dvmi_insn *in);
 /* TLBI {R}{V|VA|VAA|VAL|VAAL|ASID|VMALL}E1{IS|OS}{NXS} */
 int dvmi_operand_tlbi(struct dvmi_litmus_parser *p, struct dvmi_insn *in);

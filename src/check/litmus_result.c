@@ -57,7 +57,7 @@ static bool printed_before(const struct dvm_litmus *test, const struct dvmi_outc
 		const struct dvmi_atom *b = &test->atom[j];
 
 		if (b->kind == DVMI_ATOM_FAULT && o->shown[j] == o->shown[i] &&
-		    b->thread == a->thread && b->page == a->page && !strcmp(b->label, a->label))
+		    b->thread == a->thread && b->page == a->page && b->desc == a->desc && !strcmp(b->label, a->label))
 			return true;
 	}
 	return false;
@@ -84,8 +84,7 @@ static void line_faults(struct dvmi_buf *buf, const struct dvm_litmus *test,
 			dvmi_buf_printf(buf, "P%d", test->thread[a->thread].number);
 			if (a->label[0])
 				dvmi_buf_printf(buf, ":%s", a->label);
-			if (a->page != DVMI_NONE)
-				dvmi_buf_printf(buf, ",%s", test->space.names[a->page]);
+			dvmi_fault_place_print(buf, test, a);
 			dvmi_buf_printf(buf, ",D-MMU:%s", kinds[o->shown[i]]);
 		} else {
 			dvmi_atom_print(buf, test, i);

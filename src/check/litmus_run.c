@@ -32,8 +32,9 @@ static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
 		if (!at || (a->fault && a->fault != b->fault[i].outcome) ||
 		    !dvmi_eval(r->prog, st, b->fault[i].addr, &va))
 			continue;
-		if (a->page != DVMI_NONE &&
-		    (!dvmi_is_va(va, r->prog->pages) || dvmi_va_page(va) != a->page))
+		if (a->page != DVMI_NONE && (a->desc ? va != dvmi_pte(a->page) :
+						       !dvmi_is_va(va, r->prog->pages) ||
+							       dvmi_va_page(va) != a->page))
 			continue;
 		*kind = b->fault[i].outcome;
 		return true;

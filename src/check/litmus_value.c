@@ -104,6 +104,17 @@ static int place(struct dvmi_litmus_parser *p, const char *word, enum place *kin
 	return dvmi_litmus_var(p, word, page);
 }
 
+int dvmi_litmus_fault_place(struct dvmi_litmus_parser *p, const char *word, unsigned *page, bool *desc)
+{
+	enum place kind;
+	int rc = place(p, word, &kind, page);
+
+	if (!rc && kind == PLACE_PA)
+		return dvmi_lex_fail(&p->lex, "a fault is about a variable or its descriptor");
+	*desc = kind == PLACE_PTE;
+	return rc;
+}
+
 static int flag(struct dvmi_litmus_parser *p, const char *field, uint64_t *desc)
 {
 	static const struct {

@@ -245,6 +245,11 @@ bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st
 
 /* What an access with @flags gets from a descriptor. */
 enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags);
+/*
+ * ... of an access to address @a that is no virtual one: descriptors and physical addresses are
+ * reached without translation, but the pages that hold descriptors are the kernel's alone.
+ */
+enum dvmi_outcome dvmi_untranslated(uint64_t a, unsigned pages, bool el0);
 /* Does @desc lead walk @e to what its chosen way says? */
 bool dvmi_walk_fits(uint64_t desc, const struct dvmi_ev *e);
 /* What the table walker makes of @desc for walk @e; the same value: there is nothing to set. */

@@ -14,6 +14,11 @@ enum dvmi_outcome dvmi_outcome_of(uint64_t desc, unsigned flags)
 	return DVMI_OUT_OK;
 }
 
+enum dvmi_outcome dvmi_untranslated(uint64_t a, unsigned pages, bool el0)
+{
+	return el0 && dvmi_loc_of(a, pages) < DVMI_PAGES_MAX ? DVMI_OUT_PERMISSION : DVMI_OUT_OK;
+}
+
 uint64_t dvmi_hw_updated(uint64_t desc, unsigned flags, unsigned hw)
 {
 	if (!(hw & DVMI_HW_AF) || !(desc & DVMI_DESC_VALID))
@@ -133,8 +138,9 @@ static unsigned step_walk(struct walk_try *try)
 	if (!dvmi_eval(prog, st, e->addr, &va))
 		return 0;
 	if (!dvmi_is_va(va, prog->pages)) {
-		/* Descriptors and physical addresses are reached without translation. */
-		if (e->outcome != DVMI_OUT_OK || (e->hw & DVMI_HW_UPDATE))
+		if (e->outcome !=
+			    dvmi_untranslated(va, prog->pages, (e->flags & DVMI_F_EL0) != 0) ||
+		    (e->hw & DVMI_HW_UPDATE))
 			return 0;
 		try->next = *st;
 		dvmi_finish(&try->next, try->pe, try->ev);

@@ -159,8 +159,12 @@ static uint8_t outcomes_of(const struct walker *w, const struct dvmi_insn *in,
 	if (k->is[in->rn] && in->rm == DVMI_REG_NONE) {
 		uint64_t a = k->value[in->rn] + (uint64_t)in->imm;
 
-		return dvmi_is_va(a, w->test->space.pages) ? table[dvmi_va_page(a)] : all;
+		if (dvmi_is_va(a, w->test->space.pages))
+			return table[dvmi_va_page(a)];
+		return (uint8_t)(1u << dvmi_untranslated(a, w->test->space.pages, w->t->el0));
 	}
+	if (w->t->el0)
+		all |= 1u << DVMI_OUT_PERMISSION;
 	for (unsigned p = 0; p < w->test->space.pages; p++)
 		all |= table[p];
 	return all;

@@ -202,9 +202,10 @@ static uint8_t walk(struct builder *b, uint16_t addr, const struct dvmi_path_ste
 
 	if (!b->prog->node[addr].reads && dvmi_eval(b->prog, NULL, addr, &a) &&
 	    !dvmi_is_va(a, b->test->space.pages)) {
-		if (s->outcome != DVMI_OUT_OK || s->update)
+		if (s->outcome != dvmi_untranslated(a, b->test->space.pages, b->t->el0) || s->update)
 			b->contradiction = true;
-		return DVMI_NONE;
+		if (s->outcome == DVMI_OUT_OK)
+			return DVMI_NONE;
 	}
 	pair = index_of(b, walk_event(b, addr, s->outcome, write, s->update));
 	if (s->update)
@@ -370,7 +371,9 @@ static void branch(struct builder *b, const struct dvmi_insn *in, bool taken)
 static void select(struct builder *b, const struct dvmi_insn *in, bool first)
 {
 	uint16_t c = operation(b, DVMI_N_COND, 8, get(b, DVMI_REG_NZCV), DVMI_NO_NODE, in->cond);
-	uint16_t v = get(b, first ? in->rn : in->rm);
+	uint16_t v = !first			? get(b, in->rm) :
+		     in->rn == DVMI_REG_NONE ? constant(b, (uint64_t)in->imm) :
+					       get(b, in->rn);
 	struct dvmi_node n = {.kind = in->width == 4 ? DVMI_N_UXTW : DVMI_N_ADD,
 			      .width = in->width,
 			      .a = v,

@@ -97,6 +97,16 @@ static bool is_update(const struct dvmi_ev *e)
 	return e->kind == DVMI_EV_WRITE && e->walker;
 }
 
+/* An unprivileged access to a descriptor. */
+static unsigned denied(const struct axioms *x, const struct dvmi_ev *e)
+{
+	uint64_t a = 0;
+	bool descriptor = dvmi_eval(x->prog, &x->st, e->addr, &a) && a >= dvmi_pte(0) &&
+			  a < dvmi_pte(x->prog->pages);
+
+	return descriptor && (e->flags & DVMI_F_EL0) ? DVMI_OUT_PERMISSION : DVMI_OUT_OK;
+}
+
 static bool address(const struct axioms *x, unsigned pe, const struct dvmi_ev *e, uint16_t *loc)
 {
 	const struct dvmi_ev *w = e->pair == DVMI_NONE ? NULL : &x->prog->pe[pe].ev[e->pair];
@@ -188,7 +198,8 @@ static bool consistent_values(struct axioms *x)
 				return false;
 		}
 		if (v->kind == DVMI_EV_WALK && x->loc[e] == DVMI_LOC_NONE &&
-		    ((v->hw & DVMI_HW_UPDATE) || v->outcome != DVMI_OUT_OK || x->tsrc[v->id] != DVMI_INIT))
+		    ((v->hw & DVMI_HW_UPDATE) || v->outcome != denied(x, v) ||
+		     x->tsrc[v->id] != DVMI_INIT))
 			return false;
 		if (v->kind == DVMI_EV_WALK && x->loc[e] != DVMI_LOC_NONE &&
 		    !ok_outcome(x->st.tval[v->id], v))

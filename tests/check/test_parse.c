@@ -88,6 +88,7 @@ static const struct {
 	{"", "MOV X0,#1 ; CMP X0,#1 ; B.EQ L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;"},
 	{"", "MOV X0,#1 ; CMP X0,#2 ; B.LT L1 ; MOV X2,#5 ; L1: NOP ;", "0:X2;", "0:X2=0;"},
 	{"", "MOV X0,#1 ; MOV X3,#4 ; CMP X0,#2 ; CSEL X2,X0,X3,EQ ;", "0:X2;", "0:X2=4;"},
+	{"", "MOV X0,#1 ; CMP X0,#1 ; CSET W2,EQ ; CSET X3,NE ;", "0:X2;0:X3;", "0:X2=1; 0:X3=0;"},
 	{"0:X1=x; 0:X2=pte_x;", "LDR X0,[X2] ;", "0:X0;", "0:X0=(oa:PA(x));"},
 	{"0:X2=PTE(x); [PTE(x)]=(valid:0,db:0);", "LDR X0,[X2] ;", "0:X0;",
 	 "0:X0=(oa:PA(x), db:0, valid:0);"},
