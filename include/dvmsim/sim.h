@@ -240,6 +240,18 @@ struct dvm_section {
  * @lock_waits:        flushes that waited for a page-table lock whose holder was switched out (RT)
  * @ticks:             scheduler ticks that had something to do
  * @interrupt_ps:      work that ticks and reschedule interrupts took away
+ * @vms:               virtual machines on a host (vm_count), 0: none, and then all below is 0
+ * @vcpus:             their vCPUs
+ * @vm_exits:          from the guest to the host: WFI, interrupts, traps, preemption
+ * @vm_switches:       the host's switches between vCPU threads, or between one and idle
+ * @vm_moves:          vCPUs that came to another physical CPU
+ * @vm_load_flushes:   flushes of a machine's VMID at vcpu_load
+ * @vm_interrupts:     interrupts delivered to vCPUs
+ * @vm_interrupts_waited: of these, those that found their vCPU not on a physical CPU
+ * @vcpu_run_ps:       vCPUs in the guest; this and the next three are all of their time
+ * @vcpu_host_ps:      the host at work to take them off or to bring them
+ * @vcpu_steal_ps:     vCPUs that could run and had no physical CPU
+ * @vcpu_blocked_ps:   vCPUs in WFI
  * @wake_latency:      from a wake-up to the moment the task runs
  * @flush:             time of a flush of a user address space, call to return
  * @dsb:               time of a DSB that completes broadcast TLBIs
@@ -263,6 +275,9 @@ struct dvm_stats {
 	uint64_t moves[DVM_SIM_REASONS], lost[DVM_SIM_REASONS];
 	uint64_t wakeups, reschedules, preemptions, preemptions_flush, migrations_flush, restarts;
 	uint64_t migrate_slow, lock_waits, ticks, interrupt_ps;
+	uint64_t vms, vcpus, vm_exits, vm_switches, vm_moves, vm_load_flushes;
+	uint64_t vm_interrupts, vm_interrupts_waited;
+	uint64_t vcpu_run_ps, vcpu_host_ps, vcpu_steal_ps, vcpu_blocked_ps;
 	struct dvm_latency flush, dsb, wake_latency;
 	struct dvm_section no_preemption, no_interrupts;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "hw/fabric.h"
 
+#include "base/bitmap.h"
 #include "base/mem.h"
 #include "hw/targets.h"
 
@@ -20,6 +21,7 @@ enum wait { WAIT_NONE, WAIT_SLOT, WAIT_OPS, WAIT_SYNC };
 /* A request, from issue to Comp. Its place in each node's queue is in f->place. */
 struct op {
 	uint64_t tag;
+	const uint64_t *members; /* CPUs whose units are snooped; NULL: all */
 	uint64_t resp_ps;    /* latest response known so far, at the home node */
 	uint32_t cpu;	     /* the requester; of a free op: the next free one */
 	uint16_t parts_left; /* sockets that have not begun to distribute it */
@@ -49,6 +51,7 @@ struct cpu {
 	uint64_t lost_ps; /* lost up to the last change of state */
 	uint64_t base_ps; /* the node's lost_ps then; running CPUs only */
 	uint32_t outstanding, pending;
+	const uint64_t *members;
 	uint8_t wait, idle;
 };
 
@@ -67,6 +70,7 @@ struct dvmi_fabric {
 	struct place *place; /* [op * sockets + node] */
 	size_t op_capacity, place_capacity;
 	uint32_t op_count, op_free;
+	uint8_t *hidden; /* by a request's members: units of the socket at hand */
 	struct dvmi_fabric_stats stats;
 };
 
@@ -87,7 +91,7 @@ static int op_new(struct dvmi_fabric *f, uint32_t cpu, uint64_t tag, bool sync, 
 		f->op_free = f->ops[i].cpu;
 	}
 	f->ops[i] = (struct op){
-		.tag = tag, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync, .refs = 2};
+		.tag = tag, .members = f->cpus[cpu].members, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync, .refs = 2};
 	*index = i;
 	return 0;
 }
@@ -223,6 +227,49 @@ void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
 		spare_cluster(f, cluster, false);
 }
 
+void dvmi_fabric_filter(struct dvmi_fabric *f, uint32_t cpu, const uint64_t *members)
+{
+	f->cpus[cpu].members = members;
+}
+
+static bool is_member(const struct dvmi_fabric *f, const uint64_t *members, uint32_t unit)
+{
+	for (uint32_t c = unit * f->unit_cpus; c < (unit + 1) * f->unit_cpus; c++)
+		if (dvmi_bitmap_test(members, c))
+			return true;
+	return false;
+}
+
+/* Leave out the units of node @n that @members does not name, and take them in again. */
+static void hide(struct dvmi_fabric *f, uint32_t n, const uint64_t *members)
+{
+	struct dvmi_targets *t = &f->nodes[n].targets;
+
+	for (uint32_t u = 0; members && u < f->socket_units; u++) {
+		f->hidden[u] = !t->spared[u] && !is_member(f, members, n * f->socket_units + u);
+		if (f->hidden[u])
+			dvmi_targets_spare(t, u, 1, true);
+	}
+}
+
+static void unhide(struct dvmi_fabric *f, uint32_t n, const uint64_t *members)
+{
+	for (uint32_t u = 0; members && u < f->socket_units; u++)
+		if (f->hidden[u])
+			dvmi_targets_spare(&f->nodes[n].targets, u, 1, false);
+}
+
+/* Their CPUs lose no work to it. */
+static void compensate(struct dvmi_fabric *f, uint32_t n, const struct op *op, uint64_t lost_ps)
+{
+	uint32_t first = op->cpu - op->cpu % f->topo.core_cpus;
+
+	for (uint32_t c = n * f->topo.socket_cpus; c < (n + 1) * f->topo.socket_cpus; c++)
+		if (!is_member(f, op->members, c / f->unit_cpus) && cpu_runs(&f->cpus[c]) &&
+		    (c < first || c >= first + f->topo.core_cpus))
+			f->cpus[c].base_ps += lost_ps;
+}
+
 /* ---- distribution ---- */
 
 /* Of the units that are snooped: the one told last, which is also the one farthest away. */
@@ -325,10 +372,14 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	bool sync = op->sync, home = dvmi_cpu_socket(&f->topo, op->cpu) == n;
 	uint32_t skip = home ? op->cpu / f->unit_cpus % f->socket_units : DVMI_TARGET_NONE;
 	uint64_t begin = now_ps + (sync ? f->hw.dvm_node_sync_ps : f->hw.dvm_node_op_ps);
-	struct dvmi_distribution d =
-		sync ? dvmi_targets_sync(t, begin, skip) : dvmi_targets_op(t, begin, skip);
-	uint64_t answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
+	uint64_t lost = sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps;
+	const uint64_t *members = op->members;
+	struct dvmi_distribution d;
+	uint64_t answer;
 
+	hide(f, n, members);
+	d = sync ? dvmi_targets_sync(t, begin, skip) : dvmi_targets_op(t, begin, skip);
+	answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
 	node->free_ps = d.free_ps;
 	/* Nothing passes a Sync: the node serves in order, one Sync per target at a time. */
 	if (sync && d.snooped && node->free_ps < now_ps + f->sync_slot_ps)
@@ -338,9 +389,12 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	f->stats.spared += t->spared_count - (home && t->spared[skip]);
 	f->stats.node_busy_ps += node->free_ps - now_ps;
 	f->stats.sync_waits += sync && d.free_ps > begin + t->step * d.snooped;
-	charge(f, n, op->cpu, home, sync ? f->hw.dvm_bystander_sync_ps : f->hw.dvm_bystander_op_ps);
+	charge(f, n, op->cpu, home, lost);
+	if (members)
+		compensate(f, n, op, lost);
 	if (!sync)
 		tell(f, n, op, now_ps, &d, skip);
+	unhide(f, n, members);
 	if (answer > op->resp_ps)
 		op->resp_ps = answer;
 	if (home && f->topo.sockets > 1) {
@@ -544,7 +598,8 @@ static int tables(struct dvmi_fabric *f)
 	f->nodes = dvmi_calloc(f->topo.sockets, sizeof(*f->nodes));
 	f->cpus = dvmi_calloc(f->topo.cpus, sizeof(*f->cpus));
 	f->cluster_running = dvmi_calloc(f->topo.clusters, sizeof(*f->cluster_running));
-	if (!f->nodes || !f->cpus || !f->cluster_running)
+	f->hidden = dvmi_calloc(f->socket_units, 1);
+	if (!f->nodes || !f->cpus || !f->cluster_running || !f->hidden)
 		return -DVM_ENOMEM;
 	for (uint32_t n = 0; n < f->topo.sockets; n++) {
 		struct node *node = &f->nodes[n];
@@ -605,6 +660,7 @@ void dvmi_fabric_free(struct dvmi_fabric *f)
 	dvmi_free(f->nodes);
 	dvmi_free(f->cpus);
 	dvmi_free(f->cluster_running);
+	dvmi_free(f->hidden);
 	dvmi_free(f->ops);
 	dvmi_free(f->place);
 	dvmi_free(f);

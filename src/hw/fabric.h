@@ -51,6 +51,12 @@ int dvmi_fabric_sync(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps);
 /* True when @cpu has issued broadcast TLBIs that no Sync has completed. */
 bool dvmi_fabric_pending(const struct dvmi_fabric *f, uint32_t cpu);
 
+/*
+ * From now on the requests of @cpu snoop the units of @members only, a set of CPUs (borrowed; NULL:
+ * all units): HiSilicon's LSUDVMBM_EL2. CPUs of other units lose nothing to them.
+ */
+void dvmi_fabric_filter(struct dvmi_fabric *f, uint32_t cpu, const uint64_t *members);
+
 static inline bool dvmi_fabric_owns(uint32_t kind)
 {
 	return kind >= DVMI_EV_FABRIC_ARRIVE && kind <= DVMI_EV_FABRIC_LAST;

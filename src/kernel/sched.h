@@ -204,6 +204,10 @@ struct dvmi_sched {
 void dvmi_sched_rules_get(struct dvmi_sched_rules *rules, const struct dvmi_hw *hw,
 			  const struct dvmi_kernel_cfg *cfg, uint32_t cpus);
 
+/* The same on @cpus CPUs of which nothing is known: a virtual machine's, all behind one cache. */
+void dvmi_sched_rules_flat(struct dvmi_sched_rules *rules, const struct dvmi_kernel_cfg *cfg,
+			   uint32_t cpus);
+
 /* Task ids 1 .. @tasks. 0, -DVM_EINVAL (spans that do not nest, a 0 where none may be) or -DVM_ENOMEM. */
 int dvmi_sched_init(struct dvmi_sched *s, const struct dvmi_sched_rules *rules, uint32_t tasks);
 void dvmi_sched_fini(struct dvmi_sched *s);

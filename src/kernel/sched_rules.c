@@ -54,3 +54,12 @@ void dvmi_sched_rules_get(struct dvmi_sched_rules *rules, const struct dvmi_hw *
 	rules->cpus = cpus && cpus < all ? cpus : all;
 	rules->base_slice_ns = cfg->sched_base_slice_ns * slice_factor(rules->cpus);
 }
+
+void dvmi_sched_rules_flat(struct dvmi_sched_rules *rules, const struct dvmi_kernel_cfg *cfg,
+			   uint32_t cpus)
+{
+	rules->span[DVMI_SCHED_SMT] = rules->span[DVMI_SCHED_CLUSTER] = 1;
+	rules->span[DVMI_SCHED_LLC] = rules->span[DVMI_SCHED_NODE] = cpus;
+	rules->span[DVMI_SCHED_SYSTEM] = rules->cpus = cpus;
+	rules->base_slice_ns = cfg->sched_base_slice_ns * slice_factor(cpus);
+}

@@ -47,6 +47,7 @@ enum dvmi_preempt {
 	DVMI_PREEMPT_RT,
 };
 enum dvmi_vm { DVMI_VM_NATIVE, DVMI_VM_GUEST };
+enum dvmi_vm_filter { DVMI_VM_FILTER_NONE, DVMI_VM_FILTER_ALLOWED, DVMI_VM_FILTER_RAN };
 enum dvmi_bsu { DVMI_BSU_NONE, DVMI_BSU_IS, DVMI_BSU_OS, DVMI_BSU_SY };
 
 enum dvmi_param_type { DVMI_PARAM_INT, DVMI_PARAM_BOOL, DVMI_PARAM_ENUM };

@@ -100,6 +100,12 @@ static const char *check_kernel(const struct dvm_model *m, size_t *index)
 		{ k->vm_memory_mib << 20 > UINT64_C(1) << k->vm_ipa_bits, "vm_memory_mib",
 		  "vm_ipa_bits can not address so much" },
 		{ !power_of_two(k->vm_run_bytes), "vm_run_bytes", "must be a power of two" },
+		{ k->vm == DVMI_VM_NATIVE && k->vm_count, "vm_count",
+		  "virtual machines need vm \"guest\"" },
+		{ k->vm_fnb && !k->vm_count, "vm_fnb",
+		  "HCRX_EL2.FnB acts on machines that a host schedules; set vm_count" },
+		{ k->vm_fnb && k->vm_fb, "vm_fnb",
+		  "HCRX_EL2.FnB and HCR_EL2.FB ask for opposite things; set one to false" },
 		{ k->version % 100 > 40, "version", "a version is major*100 + minor: 6.12 is 612" },
 	};
 

@@ -119,6 +119,8 @@ COUNT(migrate_slow)
 COUNT(notifier_calls)
 COUNT(sme_interrupts)
 COUNT(lock_waits)
+COUNT(vm_exits)
+COUNT(vm_load_flushes)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_one_cpu)
@@ -237,6 +239,61 @@ static const char *print_per_switch(char buf[128], const struct dvm_stats *st)
 	return strcpy(buf, dvmi_num_time(text, (double)st->switch_ps / (double)st->switches));
 }
 
+/* Machines, and the vCPUs of all. */
+static const char *print_machines(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	if (!st->vms)
+		return strcpy(buf, "0");
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->vms), dvmi_num_count(b, st->vcpus));
+	return buf;
+}
+
+/* A time of vCPUs, and its share of all their time. */
+static const char *print_vcpu_time(char buf[128], const struct dvm_stats *st, uint64_t ps)
+{
+	char time[DVMI_NUM_MAX], share[DVMI_NUM_MAX];
+	uint64_t whole = st->vcpu_run_ps + st->vcpu_host_ps + st->vcpu_steal_ps +
+			 st->vcpu_blocked_ps;
+
+	snprintf(buf, 128, "%s (%s)", dvmi_num_time(time, (double)ps),
+		 dvmi_num_share(share, (double)ps, (double)whole));
+	return ps ? buf : strcpy(buf, "0");
+}
+
+#define VCPU(name)                                                                                 \
+	static const char *print_##name(char buf[128], const struct dvm_stats *st)                 \
+	{                                                                                          \
+		return print_vcpu_time(buf, st, st->name);                                         \
+	}
+VCPU(vcpu_run_ps)
+VCPU(vcpu_host_ps)
+VCPU(vcpu_steal_ps)
+VCPU(vcpu_blocked_ps)
+
+static const char *print_vm_switches(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	if (!st->vm_switches)
+		return strcpy(buf, "0");
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->vm_switches),
+		 dvmi_num_count(b, st->vm_moves));
+	return buf;
+}
+
+static const char *print_vm_interrupts(char buf[128], const struct dvm_stats *st)
+{
+	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
+
+	if (!st->vm_interrupts)
+		return strcpy(buf, "0");
+	snprintf(buf, 128, "%s (%s)", dvmi_num_count(a, st->vm_interrupts),
+		 dvmi_num_count(b, st->vm_interrupts_waited));
+	return buf;
+}
+
 /* @hide: leave the row out when every strategy shows "0" or "-". */
 static const struct {
 	const char *label;
@@ -283,6 +340,15 @@ static const struct {
 	{ "ASID rollovers", count_asid_rollovers, true },
 	{ "calls of the notifier", count_notifier_calls, true },
 	{ "interrupts for SME", count_sme_interrupts, true },
+	{ "virtual machines (vCPUs)", print_machines, true },
+	{ "  vCPU time: in the guest", print_vcpu_run_ps, true },
+	{ "    the host's switching", print_vcpu_host_ps, true },
+	{ "    steal: no CPU for it", print_vcpu_steal_ps, true },
+	{ "    in WFI", print_vcpu_blocked_ps, true },
+	{ "  exits from guests", count_vm_exits, true },
+	{ "  host switches (vCPU moves)", print_vm_switches, true },
+	{ "  flushes at vcpu_load", count_vm_load_flushes, true },
+	{ "  interrupts (that had to wait)", print_vm_interrupts, true },
 };
 
 static bool is_nothing(const char *text)

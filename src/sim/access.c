@@ -73,7 +73,7 @@ static uint64_t limit(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_
 
 	if (s->options.strict_order)
 		return now + 1;
-	felt = dvmi_evq_felt_ps(&s->evq, c->id);
+	felt = dvmi_evq_felt_ps(&s->evq, dvmi_slot(s, c));
 	if (s->simulated)
 		felt = least(felt, tick_after(s, now));
 	return c->interrupts_count ? least(felt, c->interrupts[0].at_ps) : felt;

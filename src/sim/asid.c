@@ -106,7 +106,7 @@ static int arrive(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t *next)
 	else
 		s->cpus[l->last].next_waiter = c->id;
 	l->last = c->id;
-	c->waiting = true;
+	c->waiting = c->spins = true;
 	c->asid_stage = ASID_GRANTED;
 	*next = DVMI_NEVER;
 	return 0;
@@ -128,7 +128,7 @@ static int unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t 
 		l->first = to->next_waiter;
 		ret = touch(s, to, &l->line, DVMI_ATOMIC, stored, &granted);
 		if (!ret)
-			dvmi_evq_cpu_set(&s->evq, to->id, granted);
+			dvmi_cpu_resume(s, to, granted);
 	}
 	return ret;
 }
@@ -192,11 +192,13 @@ static void pending(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 
 static void flushed(struct dvm_sim *s, struct dvmi_cpu *c)
 {
+	struct dvmi_mm_group group = dvmi_guest_mms(s, c->guest);
+
 	s->stats.asid_flushes++;
 	c->tlb_flushed = true;
 	c->asid_stage = ASID_UNLOCK;
 	dvmi_asid_check_flush(c->guest->asid_check, c->vcpu);
-	dvmi_oracle_flush_cpu(s->oracle, c->pcpu);
+	dvmi_oracle_flush_cpu(s->oracle, c->pcpu, &group);
 }
 
 static int slow(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)

@@ -20,7 +20,8 @@ void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_
 	else
 		s->stats.idle_ps += now - c->idle_since_ps;
 	c->idle = idle;
-	dvmi_fabric_set_idle(s->fabric, c->pcpu, idle);
+	if (!s->host) /* whose idle CPUs are its own */
+		dvmi_fabric_set_idle(s->fabric, c->pcpu, idle);
 }
 
 /* ---- losses ---- */
@@ -114,7 +115,7 @@ int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	}
 	c->run_end_ps = next;
 	if (next != DVMI_NEVER)
-		dvmi_evq_cpu_set_reach(&s->evq, c->id, next, dvmi_cpu_reach(s, c, next));
+		dvmi_evq_cpu_set_reach(&s->evq, dvmi_slot(s, c), next, dvmi_cpu_reach(s, c, next));
 	return 0;
 }
 

@@ -150,5 +150,5 @@ int dvmi_sme_wait(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t 
 	if (!count)
 		return 0;
 	s->stats.sme_interrupts += count;
-	return dvmi_interrupt_wait(s, count, now, next);
+	return dvmi_interrupt_wait(s, c, count, now, next);
 }

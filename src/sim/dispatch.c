@@ -274,6 +274,8 @@ int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err)
 	if (ret)
 		return ret;
 	dvmi_sched_rules_get(&rules, s->hw, s->cfg, s->cpus_count);
+	if (s->cfg->vm_count)
+		dvmi_sched_rules_flat(&rules, s->cfg, s->guests->cpus_count);
 	for (unsigned n = 0; n < s->guests_count && !ret; n++)
 		ret = dvmi_sched_init(&s->guests[n].sched, &rules,
 				      (s->copies + s->guests_count - 1 - n) / s->guests_count *
@@ -284,14 +286,18 @@ int dvmi_sim_schedule_init(struct dvm_sim *s, struct dvm_error *err)
 	dvmi_rng_init(&s->force_rng, s->options.seed, 3);
 	for (unsigned n = 0; n < s->cpus_used; n++) {
 		struct dvmi_cpu *c = &s->cpus[n];
-		bool boots = n < s->copies * s->env->ncpus && n % s->env->ncpus == 0;
 
 		c->tick_ps = c->force_ps = DVMI_NEVER;
 		c->stream = s->scripts.start;
-		c->count = boots ? s->scripts.start_count : 0;
-		c->parked = !boots;
-		if (!boots)
-			dvmi_evq_cpu_set(&s->evq, n, DVMI_NEVER);
+		c->parked = true;
+		dvmi_evq_cpu_set(&s->evq, dvmi_slot(s, c), DVMI_NEVER);
+	}
+	for (unsigned k = 0; k < s->copies; k++) {
+		struct dvmi_cpu *c = &s->cpus[dvmi_copy_cpu(s, k, 0)];
+
+		c->count = s->scripts.start_count;
+		c->parked = false;
+		dvmi_evq_cpu_set(&s->evq, dvmi_slot(s, c), c->start_ps);
 	}
 	for (uint32_t t = 0; t < s->tasks_count; t++)
 		s->tasks[t].woken_ps = DVMI_NEVER;

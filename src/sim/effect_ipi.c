@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/effect.h"
+#include "sim/host.h"
 
 #include "base/bitmap.h"
 #include "base/error.h"
@@ -78,6 +79,16 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 		       dvmi_frame_value(&h->frame, &i->src[1], &h->env);
 	uint64_t last = now;
 
+	if (s->host) {
+		if (!h->stage) {
+			h->stage = 1;
+			return dvmi_host_ipi(s, c, mask, arg, now, next);
+		}
+		h->stage = 0;
+		*next = now;
+		dvmi_frame_result(&h->frame, 0, &h->env);
+		return 0;
+	}
 	if (dvmi_sim_guest_fb(s))
 		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
 				     "IPIs are not modelled in a guest whose local TLBIs are"

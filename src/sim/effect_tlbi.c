@@ -5,7 +5,7 @@
 
 /*
  * One TLBI operation: its issue, and what it takes away. In a guest with HCR_EL2.FB set, local
- * operations act as broadcasts (Arm ARM DDI 0487, HCR_EL2.FB).
+ * operations act as broadcasts (Arm ARM DDI 0487, HCR_EL2.FB); with HCRX_EL2.FnB broadcasts act locally.
  */
 
 static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
@@ -28,11 +28,12 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 			 const struct dvmi_tlbi_op *op, bool broadcast)
 {
 	uint64_t pages = op->pages < h->refill_pages ? op->pages : h->refill_pages;
+	struct dvmi_mm_group group = dvmi_guest_mms(s, c->guest);
 
 	if (op->form == DVMI_FORM_VMALL) {
-		for (unsigned n = 0; n < s->cpus_used; n++)
+		for (unsigned n = 0; n < s->cpus_count; n++)
 			if (broadcast || n == c->pcpu)
-				dvmi_workset_flush_cpu(s->workset, n);
+				dvmi_workset_flush_cpu(s->workset, n, &group);
 		return;
 	}
 	/* The KPTI twin removes the same translations under their other name. */
@@ -74,8 +75,10 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 	uint64_t tag = 0;
 	int ret = 0;
 
-	if (!broadcast && dvmi_sim_guest_fb(s))
+	if (dvmi_sim_guest_fb(s))
 		broadcast = true;
+	else if (s->cfg->vm_fnb)
+		broadcast = false;
 	if (broadcast) {
 		if (s->tlbs)
 			ret = dvmi_tlbs_tag(s->tlbs, dvmi_cpu_vmid(c), h->mm,
@@ -193,6 +196,13 @@ int dvmi_effect_sync(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64
 			return ret;
 		if (!s->repeat_new)
 			h->stage = SYNC_SME;
+	}
+	if (h->stage == SYNC_REPEAT && s->cfg->vm_fnb) {
+		*next = dvmi_core_tlbi_local(&s->core, c->pcpu, now);
+		s->stats.tlbi_local++;
+		h->stage = SYNC_REPEAT_DSB;
+		if (*next != now)
+			return 0;
 	}
 	if (h->stage == SYNC_REPEAT) {
 		ret = dvmi_core_tlbi_broadcast(&s->core, c->pcpu, now, 0, next);

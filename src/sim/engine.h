@@ -120,6 +120,9 @@ struct dvmi_cpu {
 	uint64_t handler_lost_ps;       /* lost to IPI handlers that have begun, ever */
 	struct dvmi_interrupt *interrupts; /* to come, by time */
 	size_t interrupts_count, interrupts_capacity;
+	bool spins;                     /* waits for another CPU, and can be interrupted */
+	uint32_t ipi_left;              /* targets that have not handled its IPI yet */
+	uint64_t ipi_arg;
 	uint64_t accesses_done;         /* of the ACCESS_RUN under way */
 	uint64_t accesses_left;         /* of it; 0 when none has begun */
 	bool stale;                     /* the next one uses a stale translation */
@@ -199,6 +202,13 @@ enum dvmi_sim_message {
 	DVMI_EV_KICK,                 /* who: an idle CPU that balances for all idle ones */
 	DVMI_EV_FORCE,                /* who: a CPU whose task is moved away; data: as TICK */
 	DVMI_EV_OFFLINE,              /* who: a CPU that goes */
+	/* Beneath virtual machines (sim/host.h); who: a physical CPU */
+	DVMI_EV_HOST_RESCHED,
+	DVMI_EV_HOST_TICK,            /* data: as TICK */
+	DVMI_EV_HOST_KICK,
+	DVMI_EV_HOST_MOVE,            /* data: as TICK */
+	DVMI_EV_HOST_BOOT,            /* who: a vCPU */
+	DVMI_EV_HOST_IPI,             /* who: a vCPU; data: the sender, bit 32: an empty handler */
 };
 
 /* ---- queues of work (simulated schedule) ---- */
@@ -255,6 +265,8 @@ struct dvmi_asid_lock {
 	bool held;
 	uint32_t first, last;           /* CPUs that wait, through next_waiter; DVMI_NONE32: none */
 };
+
+struct dvmi_host;
 
 /*
  * One kernel and what it keeps: the one on the part itself, or that of a virtual machine. Its CPUs
@@ -324,6 +336,10 @@ struct dvm_sim {
 	unsigned copies;
 	struct dvmi_guest *guests;
 	unsigned guests_count;
+	struct dvmi_host *host;         /* beneath virtual machines; NULL: there is none */
+	unsigned slot_base;             /* of CPU 0 in the event queue */
+	uint64_t inject_ps;             /* what the interrupt under way costs beyond its handler */
+	uint32_t injecting;             /* the vCPU it is delivered to; DVMI_NONE32 */
 	struct dvmi_cpu *cpus;          /* those the workload uses: copies * env->ncpus */
 	unsigned cpus_used;
 	struct dvmi_task *tasks;
@@ -364,6 +380,10 @@ static inline uint8_t dvmi_cpu_vmid(const struct dvmi_cpu *c)
 	return c->guest->vmid;
 }
 
+/* ---- guests.c: copies, kernels, CPUs ---- */
+int dvmi_guests_init(struct dvm_sim *s, struct dvm_error *err);
+int dvmi_cpus_init(struct dvm_sim *s);
+
 /* ---- cpu.c: one CPU acts ---- */
 int dvmi_cpu_act(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
 void dvmi_cpu_set_idle(struct dvm_sim *s, struct dvmi_cpu *c, bool idle, uint64_t now);
@@ -372,6 +392,8 @@ int dvmi_cpu_interrupt(const struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at_
 		       uint64_t lost_ps);
 /* Work lost to snoops and interrupts that has not delayed @c yet; it has now. */
 uint64_t dvmi_cpu_take_lost(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+/* Another CPU lets @c go on at @at_ps: at once, or when it runs again. host.c */
+void dvmi_cpu_resume(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at_ps);
 /* Say why nothing can happen any more. */
 int dvmi_cpu_stuck(const struct dvm_sim *s, struct dvm_error *err);
 
@@ -389,6 +411,8 @@ int dvmi_run(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now, u
 /* What a task was cut off from, perhaps on another CPU. */
 int dvmi_run_rest(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t now,
 		  uint64_t *next);
+/* The work under way goes on, perhaps on another CPU: *@ps more than it has left. */
+int dvmi_run_elsewhere(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t *ps);
 /* How long a RUN record takes; the kernel's own work in an operation. */
 uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r);
 uint64_t dvmi_operation_ps(const struct dvm_sim *s, const struct dvm_trace_record *r);
@@ -423,7 +447,8 @@ int dvmi_operation(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace
 int dvmi_operation_fork(struct dvm_sim *s, uint32_t parent, uint32_t mm, uint64_t *ps);
 int dvmi_operation_mm_exit(struct dvm_sim *s, uint32_t mm);
 /* Interrupt the CPUs in s->targets[0..n) with an empty handler, and wait for them. */
-int dvmi_interrupt_wait(struct dvm_sim *s, uint32_t n, uint64_t now, uint64_t *next);
+int dvmi_interrupt_wait(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t n, uint64_t now,
+			uint64_t *next);
 
 /* ---- device.c: devices that share address spaces, and SME's work-around ---- */
 int dvmi_devices_init(struct dvm_sim *s);
@@ -474,6 +499,8 @@ int dvmi_dispatch_stuck(const struct dvm_sim *s, struct dvm_error *err);
 
 /* ---- interrupt.c: ticks and other interrupts of the simulated schedule ---- */
 int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev);
+/* The CPU that a message is an interrupt of. */
+unsigned dvmi_interrupted_cpu(const struct dvm_sim *s, const struct dvmi_event *ev);
 /* Tell the CPU of @g that @note names, at @now. */
 int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_guest *g,
 		       const struct dvmi_sched_note *note, uint64_t now);
@@ -520,6 +547,19 @@ void dvmi_units_summary(struct dvm_sim *s);
 static inline unsigned dvmi_copy_of(const struct dvm_sim *s, uint32_t task)
 {
 	return (task - 1) / s->ids.tasks;
+}
+
+/* A CPU's place in the event queue: behind those of the physical ones, if there is a host. */
+static inline uint32_t dvmi_slot(const struct dvm_sim *s, const struct dvmi_cpu *c)
+{
+	return s->slot_base + c->id;
+}
+
+/* Which address spaces are @g's. */
+static inline struct dvmi_mm_group dvmi_guest_mms(const struct dvm_sim *s,
+						  const struct dvmi_guest *g)
+{
+	return (struct dvmi_mm_group){ s->ids.mms, s->guests_count, g->vm };
 }
 
 /* Copies are dealt to the kernels in turn. */

@@ -121,6 +121,7 @@ static int effect(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn 
 				   &h->stage, next);
 		if (ret || h->stage)
 			return ret;
+		h->completed |= i->type == DVMI_BARRIER_ALL && (h->local || h->broadcast);
 		break;
 	case DVMI_DMB:
 		*next = dvmi_core_dmb(&s->core, now);
@@ -214,6 +215,8 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		if (s->tlbs)
 			ret = dvmi_tlbs_batch(s->tlbs, c->task, now, s->err);
 		s->tasks[c->task].deferred = false;
+		break;
+	case DVMI_HOOK_IPI: /* on top of a vCPU */
 		break;
 	default:
 		if (h->program == s->program)

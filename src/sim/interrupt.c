@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sim/effect.h"
+#include "sim/host.h"
 
 /*
  * Interrupts of the simulated schedule: reschedule requests, ends of sleeps, ticks, kicks of the
@@ -18,9 +19,19 @@ static int send(struct dvm_sim *s, uint32_t cpu, unsigned message, uint64_t now)
 {
 	uint64_t at = now + s->hw->ipi_deliver_ps;
 
-	if (cpu_of(s, cpu)->idle)
+	if (s->host) /* which says what it takes to get there */
+		at = s->host->vcpus[cpu].state == DVMI_VCPU_RUNS ? at : now;
+	else if (cpu_of(s, cpu)->idle)
 		at += s->hw->kernel_idle_exit_ps;
 	return dvmi_evq_post(&s->evq, at, 0, message, cpu, 0);
+}
+
+static void unpark(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t at)
+{
+	if (!c->parked)
+		return;
+	c->parked = false;
+	dvmi_evq_cpu_set(&s->evq, dvmi_slot(s, c), at + s->inject_ps);
 }
 
 int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_guest *g,
@@ -28,6 +39,11 @@ int dvmi_dispatch_note(struct dvm_sim *s, const struct dvmi_guest *g,
 {
 	if (note->cpu == DVMI_SCHED_NONE || note->need == DVMI_SCHED_NEED_NONE || !note->ipi)
 		return 0;
+	/* A vCPU that takes an interrupt looks itself when its handler ends. */
+	if (s->host && g->first_cpu + note->cpu == s->injecting) {
+		unpark(s, &s->cpus[s->injecting], now);
+		return 0;
+	}
 	s->stats.reschedules++;
 	return send(s, g->first_cpu + note->cpu, DVMI_EV_RESCHED, now);
 }
@@ -51,7 +67,7 @@ static void cut(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t ha
 
 	t->remaining_ps = c->run_end_ps - now + dvmi_cpu_take_lost(s, c, now);
 	c->running = false;
-	dvmi_evq_cpu_set(&s->evq, c->id, now + handler_ps);
+	dvmi_evq_cpu_set(&s->evq, dvmi_slot(s, c), now + handler_ps);
 }
 
 static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t handler_ps)
@@ -59,12 +75,12 @@ static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 	enum dvmi_sched_point point;
 
 	if (c->parked) {
-		c->parked = false;
-		dvmi_evq_cpu_set(&s->evq, c->id, now);
+		unpark(s, c, now);
 		return;
 	}
 	if (!c->task)
 		return;
+	handler_ps += s->inject_ps;
 	s->stats.interrupt_ps += handler_ps;
 	c->interrupted = true;
 	point = s->tasks[c->task].ops ? DVMI_SCHED_AT_KERNEL : DVMI_SCHED_AT_USER;
@@ -75,7 +91,7 @@ static void handled(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_
 		c->handler_lost_ps += handler_ps;
 	/* It may leave a run of accesses before its end: what it does then is felt sooner. */
 	if (c->accesses_left)
-		dvmi_evq_cpu_set(&s->evq, c->id, dvmi_evq_cpu_get(&s->evq, c->id));
+		dvmi_evq_cpu_set(&s->evq, dvmi_slot(s, c), dvmi_evq_cpu_get(&s->evq, dvmi_slot(s, c)));
 }
 
 /* ---- ticks ---- */
@@ -156,7 +172,7 @@ static int timer(struct dvm_sim *s, uint32_t task, uint64_t now)
 {
 	struct dvmi_task *t = &s->tasks[task];
 	struct dvmi_cpu *c = cpu_of(s, dvmi_guest_of_task(s, task)->first_cpu +
-				      dvmi_sched_entry(s, task)->cpu);
+				       dvmi_sched_entry(s, task)->cpu);
 	bool blocks;
 	uint64_t ps;
 	int ret = dvmi_task_blocks(s, task, now, &blocks);
@@ -259,6 +275,16 @@ static int offline(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		ret = dvmi_evq_post(&s->evq, now + s->hw->ipi_deliver_ps + 1, 0, DVMI_EV_OFFLINE,
 				    c->id, 0);
 	return ret;
+}
+
+unsigned dvmi_interrupted_cpu(const struct dvm_sim *s, const struct dvmi_event *ev)
+{
+	if (ev->kind == DVMI_EV_TIMER)
+		return dvmi_guest_of_task(s, ev->who)->first_cpu +
+		       dvmi_sched_entry(s, ev->who)->cpu;
+	if (ev->kind == DVMI_EV_ARRIVE)
+		return dvmi_copy_cpu(s, ev->who, s->records[s->queues.arrivals[ev->data].record].cpu);
+	return ev->who;
 }
 
 int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/engine.h"
+#include "sim/host.h"
 
 #include "base/error.h"
 #include "base/mem.h"
@@ -124,11 +124,15 @@ static int flush_kernel(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_
 	return flush(s, c, r, call, now, next);
 }
 
-int dvmi_interrupt_wait(struct dvm_sim *s, uint32_t n, uint64_t now, uint64_t *next)
+int dvmi_interrupt_wait(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t n, uint64_t now,
+			uint64_t *next)
 {
-	struct dvmi_ipi_times times = dvmi_ipi_send(&s->ipi, now, s->targets, n, s->arrivals);
+	struct dvmi_ipi_times times;
 	int ret = 0;
 
+	if (s->host)
+		return dvmi_host_interrupt_wait(s, c, n, now, next);
+	times = dvmi_ipi_send(&s->ipi, now, s->targets, n, s->arrivals);
 	for (uint32_t i = 0; i < n && !ret; i++)
 		if (s->targets[i] < s->cpus_used)
 			ret = dvmi_cpu_interrupt(s, &s->cpus[s->targets[i]], s->arrivals[i],
@@ -138,14 +142,14 @@ int dvmi_interrupt_wait(struct dvm_sim *s, uint32_t n, uint64_t now, uint64_t *n
 }
 
 /* tlb_remove_table_sync_one(): an empty interrupt to every other CPU, waited for. */
-static int walkers(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now, uint64_t *next)
+static int walkers(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now, uint64_t *next)
 {
 	uint32_t n = 0;
 
-	for (unsigned t = 0; t < s->cpus_count; t++)
-		if (t != c->id)
+	for (unsigned t = 0; t < c->guest->cpus_count; t++)
+		if (t != c->vcpu)
 			s->targets[n++] = t;
-	return dvmi_interrupt_wait(s, n, now, next);
+	return dvmi_interrupt_wait(s, c, n, now, next);
 }
 
 /* 1: made; 0: a page-table lock is in the way, and the task waits for it. */
@@ -273,10 +277,11 @@ static bool any(const struct dvm_sim *s, size_t count)
 
 int dvmi_operations_init(struct dvm_sim *s, size_t count, struct dvm_error *err)
 {
+	size_t cpus = s->cpus_used > s->cpus_count ? s->cpus_used : s->cpus_count;
 	int ret;
 
-	s->targets = dvmi_calloc(s->cpus_count, sizeof(*s->targets));
-	s->arrivals = dvmi_calloc(s->cpus_count, sizeof(*s->arrivals));
+	s->targets = dvmi_calloc(cpus, sizeof(*s->targets));
+	s->arrivals = dvmi_calloc(cpus, sizeof(*s->arrivals));
 	if (!s->targets || !s->arrivals)
 		return dvmi_error_nomem(err);
 	if (!any(s, count))

@@ -121,15 +121,24 @@ static void list(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 {
-	uint64_t *ever = map_of(o, mm, EVER);
-
 	o->current[cpu] = mm;
 	dvmi_bitmap_set(map_of(o, mm, HELD), cpu);
 	list(o, cpu, mm);
-	if (!dvmi_bitmap_test(ever, cpu)) {
-		dvmi_bitmap_set(ever, cpu);
-		o->mm[mm].installed_cpus++;
-	}
+}
+
+void dvmi_oracle_leave(struct dvmi_oracle *o, unsigned cpu)
+{
+	o->current[cpu] = UINT32_MAX;
+}
+
+void dvmi_oracle_ran(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	uint64_t *ever = map_of(o, mm, EVER);
+
+	if (dvmi_bitmap_test(ever, cpu))
+		return;
+	dvmi_bitmap_set(ever, cpu);
+	o->mm[mm].installed_cpus++;
 }
 
 static uint64_t *held(struct dvmi_oracle_flush *f)
@@ -142,7 +151,7 @@ static uint64_t *covered(const struct dvmi_oracle *o, struct dvmi_oracle_flush *
 	return f->maps + o->words;
 }
 
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
 {
 	struct holds *h = &o->holds[cpu];
 	size_t kept = 0;
@@ -150,8 +159,9 @@ void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
 	for (size_t i = 0; i < h->count; i++) {
 		uint32_t mm = h->mms[i];
 
-		dvmi_bitmap_clear(map_of(o, mm, STALE), cpu);
-		if (o->current[cpu] == mm) {
+		if (dvmi_mm_in_group(group, mm))
+			dvmi_bitmap_clear(map_of(o, mm, STALE), cpu);
+		if (o->current[cpu] == mm || !dvmi_mm_in_group(group, mm)) {
 			h->mms[kept++] = mm;
 			continue;
 		}
@@ -160,7 +170,7 @@ void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
 	}
 	h->count = kept;
 	for (struct dvmi_oracle_flush *f = o->made; f; f = f->next_made)
-		if (f->mm != o->current[cpu])
+		if (f->mm != o->current[cpu] && dvmi_mm_in_group(group, f->mm))
 			dvmi_bitmap_set(covered(o, f), cpu);
 }
 
@@ -290,6 +300,12 @@ static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 			if (cpu != o->cpus || o->hears)
 				cover(o, f, cpu);
 		}
+}
+
+void dvmi_oracle_ipi_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	if (f)
+		cover_all(o, f);
 }
 
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)

@@ -3,6 +3,7 @@
 #define DVMI_SIM_ORACLE_H
 
 #include "base/error.h"
+#include "sim/group.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,8 +33,12 @@ void dvmi_oracle_free(struct dvmi_oracle *oracle);
 
 /* @mm is installed on @cpu (TTBR0 written): it may hold translations from now on. */
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm);
-/* @cpu removed everything from its TLB: also what flushes under way are after. */
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu);
+/* What runs on @cpu uses no address space: the host beneath virtual machines. */
+void dvmi_oracle_leave(struct dvmi_oracle *o, unsigned cpu);
+/* @mm ran on @cpu: of the CPUs its kernel knows. */
+void dvmi_oracle_ran(struct dvmi_oracle *o, unsigned cpu, uint32_t mm);
+/* @cpu removed everything of @group from its TLB: also what flushes under way are after. */
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group);
 
 /*
  * @mm's page tables changed and a flush begins. @checked is false for requests that need no
@@ -48,6 +53,8 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast);
 /* @target handled an IPI: its local TLBI and DSB are done. */
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target);
+/* The same, and the TLBIs were broadcast (HCR_EL2.FB): no CPU holds anything any more. */
+void dvmi_oracle_ipi_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f);
 /* A full-access DSB completed on @cpu; @inner: its domain is inner shareable or wider. */
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner);
 /* The flush returned to its caller: it is judged. */
@@ -68,7 +75,7 @@ void dvmi_oracle_notified(struct dvmi_oracle *o, struct dvmi_oracle_flush *f);
 /* 0, or -DVM_EUNSAFE: a flush that was judged has left the device behind. */
 int dvmi_oracle_device_use(const struct dvmi_oracle *o, struct dvm_error *err);
 
-/* CPUs @mm was ever installed on; whether it is on no other than @cpu (or on none). */
+/* CPUs @mm ever ran on; whether that is no other than @cpu (or none). */
 unsigned dvmi_oracle_cpus_of(const struct dvmi_oracle *o, uint32_t mm);
 bool dvmi_oracle_only_cpu(const struct dvmi_oracle *o, uint32_t mm, unsigned cpu);
 /* Allocation failed somewhere above; checked once, at the end. */

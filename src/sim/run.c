@@ -45,6 +45,14 @@ int dvmi_run_rest(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t ps, uint64_t n
 	return 0;
 }
 
+int dvmi_run_elsewhere(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t *ps)
+{
+	int ret = use(s, c);
+
+	*ps += ret ? 0 : walk_ps(s, c, *ps);
+	return ret;
+}
+
 uint64_t dvmi_run_time(const struct dvm_sim *s, const struct dvm_trace_record *r)
 {
 	return r->flags & DVM_TRACE_F_TIME ? r->amount * 1000 :

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/engine.h"
+#include "sim/host.h"
 
 #include "base/bitmap.h"
 #include "base/error.h"
@@ -12,16 +12,12 @@
 #include <dvmsim/strategy.h>
 
 #include <inttypes.h>
+
 #include <stdio.h>
 
 /* A run from its options to its statistics. */
 
 #define MAX_EVENTS (UINT64_C(1) << 40)
-#define COPIES_MAX 4096
-#define IDS_MAX (UINT32_C(1) << 26)
-
-/* Copies start within this time of one another, so that they are not in step. */
-#define PHASE_PS UINT64_C(1000000000)
 
 /* docs/model.md#working-sets: estimates, for workloads that carry no accesses. */
 #define WORKING_SET_PAGES 64
@@ -107,46 +103,6 @@ static void set_rules(struct dvm_sim *s)
 	s->kinsn_ps = hw->clock_cpi_milli * UINT64_C(1000000000) / hw->clock_core_khz;
 }
 
-static int set_copies(struct dvm_sim *s, struct dvm_error *err)
-{
-	unsigned need = s->env->ncpus;
-	uint64_t cpus = dvmi_hw_cpus(s->hw), ids;
-
-	s->cpus_count = (unsigned)cpus;
-	if (need > cpus)
-		return dvmi_error(err, DVM_EINVAL, "simulation",
-				  "the workload needs %u CPUs, the part %s has %u", need,
-				  dvm_model_name(s->options.hw), s->cpus_count);
-	s->copies = s->options.copies ? s->options.copies : s->cpus_count / need;
-	if ((uint64_t)s->copies * need > cpus)
-		return dvmi_error(err, DVM_EINVAL, "simulation",
-				  "%u copies of %u CPUs each do not fit the %u CPUs of %s",
-				  s->copies, need, s->cpus_count, dvm_model_name(s->options.hw));
-	ids = s->ids.mms > s->ids.tasks ? s->ids.mms : s->ids.tasks;
-	ids = ids > s->ids.wakes ? ids : s->ids.wakes;
-	if (s->copies > COPIES_MAX || ids * s->copies > IDS_MAX)
-		return dvmi_error(err, DVM_ELIMIT, "simulation",
-				  "%u copies make more tasks, address spaces or wake-ups than %u",
-				  s->copies, IDS_MAX);
-	s->cpus_used = s->simulated ? s->cpus_count : s->copies * need;
-	if (s->options.offline_ps && s->options.offline_cpu >= s->cpus_count)
-		return dvmi_error(err, DVM_EINVAL, "simulation", "%s has no CPU %u to go offline",
-				  dvm_model_name(s->options.hw), s->options.offline_cpu);
-	s->mms_count = s->copies * s->ids.mms + 1;
-	s->tasks_count = s->copies * s->ids.tasks + 1;
-	return 0;
-}
-
-static int set_guests(struct dvm_sim *s)
-{
-	s->guests = dvmi_calloc(1, sizeof(*s->guests));
-	if (!s->guests)
-		return -DVM_ENOMEM;
-	s->guests_count = 1;
-	s->guests->cpus_count = s->cpus_count;
-	return 0;
-}
-
 /* Every CPU's own records, in order: their numbers, CPU after CPU. */
 static int set_streams(struct dvm_sim *s, size_t count, struct dvm_error *err)
 {
@@ -198,35 +154,6 @@ static int set_stints(struct dvm_sim *s, size_t count, struct dvm_error *err)
 	return 0;
 }
 
-static int set_cpus(struct dvm_sim *s)
-{
-	struct dvmi_rng rng;
-	size_t words = dvmi_bitmap_words(s->cpus_count) * DVMI_MASK_REGS;
-	uint64_t phase = 0;
-
-	s->cpus = dvmi_calloc(s->cpus_used, sizeof(*s->cpus));
-	s->mask_storage = dvmi_calloc(s->cpus_used * words, sizeof(*s->mask_storage));
-	s->tick_masks = dvmi_calloc(words, sizeof(*s->tick_masks));
-	if (!s->cpus || !s->mask_storage || !s->tick_masks)
-		return -DVM_ENOMEM;
-	dvmi_rng_init(&rng, s->options.seed, 2);
-	for (unsigned n = 0; n < s->cpus_used; n++) {
-		struct dvmi_cpu *c = &s->cpus[n];
-
-		if (s->copies > 1 && n % s->env->ncpus == 0 && n / s->env->ncpus < s->copies)
-			phase = dvmi_rng_below(&rng, PHASE_PS);
-		c->id = c->vcpu = c->pcpu = n;
-		c->guest = s->guests;
-		c->copy = n / s->env->ncpus;
-		c->idle = true;
-		c->start_ps = c->idle_since_ps = phase;
-		c->masks = s->mask_storage + n * words;
-		c->phase = DVMI_PHASE_RECORD;
-		dvmi_evq_cpu_set(&s->evq, n, phase);
-	}
-	return 0;
-}
-
 static int set_tables(struct dvm_sim *s)
 {
 	s->tasks = dvmi_calloc(s->tasks_count, sizeof(*s->tasks));
@@ -264,7 +191,9 @@ static int set_machine(struct dvm_sim *s)
 		rules.pages = s->options.working_set_pages;
 	s->refill_ps = dvmi_sim_refill_ps(s->hw, s->cfg, s->cfg->vm_stage2 ? &s->stage2 : NULL,
 					  rules.pages);
-	ret = dvmi_evq_init(&s->evq, s->cpus_count);
+	s->slot_base = s->cfg->vm_count ? s->cpus_count : 0;
+	ret = dvmi_evq_init(&s->evq, s->cfg->vm_count ? s->cpus_count + s->cpus_used :
+							s->cpus_count);
 	if (!ret)
 		ret = dvmi_fabric_new_with(s->hw, smmus(s), &s->evq, &s->fabric);
 	if (!ret)
@@ -275,7 +204,8 @@ static int set_machine(struct dvm_sim *s)
 		ret = dvmi_words_init(&s->words, s->program, dvmi_fabric_topology(s->fabric),
 				      &words);
 	if (!ret)
-		ret = dvmi_oracle_new(s->cpus_count, s->mms_count, &s->oracle);
+		ret = dvmi_oracle_new(s->cpus_used > s->cpus_count ? s->cpus_used :
+									s->cpus_count, s->mms_count, &s->oracle);
 	if (!ret)
 		ret = dvmi_workset_new(s->cpus_count, s->mms_count, &rules, &s->workset);
 	return ret;
@@ -284,13 +214,19 @@ static int set_machine(struct dvm_sim *s)
 static int set_access(struct dvm_sim *s, struct dvm_error *err)
 {
 	size_t accesses;
+	int ret;
 
 	s->accesses = dvm_trace_accesses(s->options.trace, &accesses);
 	if (!accesses)
 		return 0;
 	s->access_ps = UINT64_C(1000000000) / s->hw->clock_core_khz;
 	s->reach_ps = dvmi_reach_ps(s->hw);
-	return dvmi_tlbs_new(s->hw, s->cfg, s->fabric, s->cpus_used, &s->guests->asids, &s->tlbs, err);
+	ret = dvmi_tlbs_new(s->hw, s->cfg, s->fabric, s->cfg->vm_count ? s->cpus_count : s->cpus_used,
+			    &s->guests->asids, &s->tlbs, err);
+	for (unsigned n = 0; n < s->guests_count && s->cfg->vm_count && !ret; n++)
+		if (dvmi_tlbs_vm(s->tlbs, s->guests[n].vmid, &s->guests[n].asids))
+			ret = dvmi_error_nomem(err);
+	return ret;
 }
 
 /* A hook that would never run must not pass in silence. */
@@ -341,16 +277,14 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 	set_rules(s);
 	ret = s->cfg->vm_stage2 ? dvmi_sim_stage2(s->cfg, &s->stage2, err) : 0;
 	if (!ret)
-		ret = set_copies(s, err);
+		ret = dvmi_guests_init(s, err);
 	if (ret)
 		return ret;
-	ret = set_guests(s);
-	if (!ret)
-		ret = set_tables(s);
+	ret = set_tables(s);
 	if (!ret)
 		ret = set_machine(s);
 	if (!ret)
-		ret = set_cpus(s);
+		ret = dvmi_cpus_init(s);
 	if (ret)
 		return ret == -DVM_ENOMEM ? dvmi_error_nomem(err) :
 		       dvmi_error(err, -ret, dvm_model_name(s->options.hw),
@@ -368,6 +302,8 @@ static int set_up(struct dvm_sim *s, struct dvm_error *err)
 		ret = dvmi_devices_init(s) ? dvmi_error_nomem(err) : 0;
 	if (!ret)
 		ret = dvmi_operations_init(s, count, err);
+	if (!ret)
+		ret = dvmi_host_init(s, err);
 	if (!ret)
 		ret = set_access(s, err);
 	if (!ret)
@@ -411,6 +347,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_operations_fini(s);
 	dvmi_devices_fini(s);
 	dvmi_sim_schedule_fini(s);
+	dvmi_host_fini(s);
 	dvmi_free(s->guests);
 	dvmi_queues_fini(s);
 	dvmi_free(s->tick_masks);
@@ -475,6 +412,8 @@ static void collect(struct dvm_sim *s)
 	dvmi_latency_summary(&s->wake_latency, &st->wake_latency);
 	dvmi_sections_summary(s, st);
 	dvmi_units_summary(s);
+	if (s->host)
+		dvmi_host_collect(s);
 }
 
 static int run_events(struct dvm_sim *s, struct dvm_error *err)
@@ -484,7 +423,8 @@ static int run_events(struct dvm_sim *s, struct dvm_error *err)
 	int ret = 0;
 
 	while (!ret && dvmi_evq_pop(&s->evq, &ev)) {
-		bool goes_on = ev.kind == DVMI_EV_CPU && s->cpus[ev.who].accesses_left;
+		bool goes_on = ev.kind == DVMI_EV_CPU && ev.who >= s->slot_base &&
+			       s->cpus[ev.who - s->slot_base].accesses_left;
 
 		/* How often a run of accesses is interrupted must not show. */
 		if (!goes_on && s->stats.events++ == budget) {
@@ -492,13 +432,17 @@ static int run_events(struct dvm_sim *s, struct dvm_error *err)
 			return dvmi_error(err, DVM_EBUDGET, "simulation",
 					  "the budget of %" PRIu64 " events is spent", budget);
 		}
-		/* A tick that finds nothing to do is no part of the workload. */
-		if (ev.kind < DVMI_EV_TICK)
+		/* A tick that finds nothing to do is no part of the workload; nor is the host. */
+		if (ev.kind < DVMI_EV_TICK && !(ev.kind == DVMI_EV_CPU && ev.who < s->slot_base))
 			s->stats.elapsed_ps = ev.time_ps;
 		if (dvmi_fabric_owns(ev.kind))
 			ret = dvmi_fabric_message(s->fabric, &ev);
 		else if (ev.kind >= DVMI_EV_USER)
-			ret = dvmi_dispatch_message(s, &ev);
+			ret = s->host ? dvmi_host_message(s, &ev) : dvmi_dispatch_message(s, &ev);
+		else if (ev.who < s->slot_base)
+			ret = dvmi_host_act(s, ev.who, ev.time_ps);
+		else if (s->host)
+			ret = dvmi_host_vcpu_act(s, &s->cpus[ev.who - s->slot_base], ev.time_ps);
 		else
 			ret = dvmi_cpu_act(s, &s->cpus[ev.who], ev.time_ps);
 	}

@@ -141,6 +141,7 @@ static int install(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 		s->stats.mms++;
 	}
 	dvmi_oracle_install(s->oracle, c->pcpu, c->in_mm);
+	dvmi_oracle_ran(s->oracle, c->id, c->in_mm);
 	if (before == 1 && dvmi_oracle_cpus_of(s->oracle, c->in_mm) == 2)
 		s->stats.lost[dvmi_sim_reason(s, c->in_task)]++;
 	dvmi_observe(s, (struct dvm_sim_event){

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "sim/engine.h"
+#include "sim/host.h"
 
 #include <assert.h>
 
@@ -116,6 +116,9 @@ int dvmi_task_wake(struct dvm_sim *s, uint32_t task, unsigned cpu, uint32_t wake
 	t->woken_ps = now;
 	s->stats.wakeups++;
 	*ps = s->hw->kernel_wakeup_ps + place.scanned * s->hw->kernel_scan_cpu_ps;
+	/* The sender's write of ICC_SGI1R_EL1 traps. */
+	if (s->host && note.cpu != DVMI_SCHED_NONE && note.ipi && g->first_cpu + note.cpu != s->injecting)
+		*ps += dvmi_host_trap_ps(s);
 	ret = dvmi_dispatch_note(s, g, &note, now + *ps);
 	if (!ret && place.cpu < g->cpus_count)
 		ret = dvmi_tick_arm(s, &s->cpus[g->first_cpu + place.cpu], now);

@@ -145,12 +145,14 @@ void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm,
 	}
 }
 
-void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu)
+void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu,
+			    const struct dvmi_mm_group *group)
 {
 	struct entry *recent = w->recent + (size_t)cpu * RECENT;
 
 	for (unsigned i = 0; i < RECENT; i++)
-		recent[i].held = 0;
+		if (dvmi_mm_in_group(group, recent[i].mm))
+			recent[i].held = 0;
 }
 
 void dvmi_workset_flush_all(struct dvmi_workset *w, uint32_t mm, uint64_t pages)

@@ -2,8 +2,7 @@
 #ifndef DVMI_SIM_WORKSET_H
 #define DVMI_SIM_WORKSET_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "sim/group.h"
 
 /*
  * What a flush costs later: the TLB refills. A trace without memory accesses does not say which
@@ -31,7 +30,8 @@ uint64_t dvmi_workset_run(struct dvmi_workset *ws, unsigned cpu, uint32_t mm, ui
 /* @pages of @mm (UINT64_MAX: all) leave the TLB of @cpu, or of every CPU. */
 void dvmi_workset_flush_local(struct dvmi_workset *ws, unsigned cpu, uint32_t mm, uint64_t pages);
 void dvmi_workset_flush_all(struct dvmi_workset *ws, uint32_t mm, uint64_t pages);
-/* Everything leaves the TLB of @cpu. */
-void dvmi_workset_flush_cpu(struct dvmi_workset *ws, unsigned cpu);
+/* Everything of @group leaves the TLB of @cpu. */
+void dvmi_workset_flush_cpu(struct dvmi_workset *ws, unsigned cpu,
+			    const struct dvmi_mm_group *group);
 
 #endif

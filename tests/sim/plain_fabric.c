@@ -91,6 +91,15 @@ uint64_t dvmi_fabric_delivery_ps(const struct dvmi_fabric *f, const struct dvmi_
 	return d->last_ps;
 }
 
+/* The reference has no filter of machines; nothing that uses one is compared with it. */
+void dvmi_fabric_filter(struct dvmi_fabric *f, uint32_t cpu, const uint64_t *members)
+{
+	(void)f;
+	(void)cpu;
+	(void)members;
+	abort();
+}
+
 void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
 {
 	ref_set_idle(f->ref, cpu, idle);

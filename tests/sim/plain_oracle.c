@@ -64,18 +64,31 @@ void dvmi_oracle_free(struct dvmi_oracle *o)
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 {
 	o->current[cpu] = mm;
-	o->mm[mm].held[cpu] = o->mm[mm].ever[cpu] = true;
+	o->mm[mm].held[cpu] = true;
 }
 
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu)
+void dvmi_oracle_leave(struct dvmi_oracle *o, unsigned cpu)
+{
+	o->current[cpu] = NOBODY;
+}
+
+void dvmi_oracle_ran(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	o->mm[mm].ever[cpu] = true;
+}
+
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
 {
 	for (uint32_t mm = 0; mm < o->mms; mm++) {
+		if (!dvmi_mm_in_group(group, mm))
+			continue;
 		o->mm[mm].stale[cpu] = false;
 		if (o->current[cpu] != mm)
 			o->mm[mm].held[cpu] = false;
 	}
 	for (size_t i = 0; i < o->count; i++)
-		if (o->flushes[i]->mm != o->current[cpu])
+		if (o->flushes[i]->mm != o->current[cpu] &&
+		    dvmi_mm_in_group(group, o->flushes[i]->mm))
 			o->flushes[i]->covered[cpu] = true;
 }
 
@@ -142,6 +155,12 @@ void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool br
 	f->local = !broadcast;
 	f->broadcast = broadcast;
 	f->returned = true;
+}
+
+void dvmi_oracle_ipi_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	for (unsigned c = 0; f && c < o->cpus; c++)
+		dvmi_oracle_ipi(o, f, c);
 }
 
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)

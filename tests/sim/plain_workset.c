@@ -100,8 +100,10 @@ void dvmi_workset_flush_all(struct dvmi_workset *w, uint32_t mm, uint64_t pages)
 		dvmi_workset_flush_local(w, c, mm, pages);
 }
 
-void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu)
+void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu,
+			    const struct dvmi_mm_group *group)
 {
 	for (unsigned i = 0; i < RECENT; i++)
-		w->recent[cpu][i].held = 0;
+		if (dvmi_mm_in_group(group, w->recent[cpu][i].mm))
+			w->recent[cpu][i].held = 0;
 }
