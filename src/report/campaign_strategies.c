@@ -39,8 +39,12 @@ static void add_strategy(const struct dvm_campaign *c, const char *name, struct 
 	bool baseline = dvmi_campaign_is_baseline(c, name);
 
 	dvmi_table_add(t, "%s", name);
-	for (size_t i = 0; i < 6; i++)
-		dvmi_table_add(t, baseline ? "" : "%zu", s.words[words[i]]);
+	for (size_t i = 0; i < 6; i++) {
+		if (baseline)
+			dvmi_table_add(t, "%s", "");
+		else
+			dvmi_table_add(t, "%zu", s.words[words[i]]);
+	}
 	add_safety(c, name, t);
 }
 
