@@ -63,6 +63,7 @@ struct check {
 	enum witness witness;
 	cJSON *json;
 	bool scenario[32], reading[READINGS];
+	bool all; /* scenarios: those that concern a strategy */
 	bool unsafe, unknown;
 	unsigned threads;
 };
@@ -74,6 +75,7 @@ static int choose_scenario(struct check *c, const char *name)
 	if (!strcmp(name, "all")) {
 		for (unsigned i = 0; i < n; i++)
 			c->scenario[i] = true;
+		c->all = true;
 		return CLI_OK;
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -410,7 +412,8 @@ static int check_batch(const struct check *c, const struct dvm_strategy *s, stru
 		for (int r = 0; r < READINGS; r++) {
 			struct dvm_scenario_job *job = &b->job[b->count];
 
-			if (!c->scenario[i] || !c->reading[r])
+			if (!c->scenario[i] || !c->reading[r] ||
+			    (c->all && !dvm_scenario_concerns(s, i)))
 				continue;
 			job->scenario = i;
 			job->options = c->model;
@@ -621,7 +624,8 @@ const struct cli_command cmd_check = {
 		"CPU, and by the safety rules that were broken.\n\n"
 		"Scenarios: arrive, second-thread, stay, return, migrate, migrate-twice, preempted, "
 		"foreign, foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, "
-		"kpti, remap, asid-reuse, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm.\n\n"
+		"kpti, remap, asid-reuse, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm; and of "
+		"strategies with a quarantine: quarantine, tickless.\n\n"
 		"The status is 0 when all is SAFE, 1 when something is UNSAFE, 3 when nothing is "
 		"UNSAFE but something is not known, 2 for bad input.",
 	.examples = "  dvmsim check active-cpu-v2\n"

@@ -58,6 +58,11 @@ DVM_API const char *dvm_scenario_text(unsigned index);
  * comparison of times repeats the verdicts of these.
  */
 DVM_API int dvm_scenario_quick(unsigned index);
+/**
+ * dvm_scenario_concerns() - not 0: scenario @index asks something of @s. Those about a quarantine say
+ * nothing of a strategy that declares none; checking it there gives "n/a".
+ */
+DVM_API int dvm_scenario_concerns(const struct dvm_strategy *s, unsigned index);
 /** dvm_scenario_verdict_name() - "SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED", "n/a". */
 DVM_API const char *dvm_scenario_verdict_name(enum dvm_scenario_verdict verdict);
 

@@ -240,6 +240,8 @@ struct dvm_section {
  * @lock_waits:        flushes that waited for a page-table lock whose holder was switched out (RT)
  * @ticks:             scheduler ticks that had something to do
  * @interrupt_ps:      work that ticks and reschedule interrupts took away
+ * @quarantined:       flushes that left their promise to a quarantine
+ * @quarantine_pages:  most pages that were in quarantine at once
  * @vms:               virtual machines on a host (vm_count), 0: none, and then all below is 0
  * @vcpus:             their vCPUs
  * @vm_exits:          from the guest to the host: WFI, interrupts, traps, preemption
@@ -275,6 +277,7 @@ struct dvm_stats {
 	uint64_t moves[DVM_SIM_REASONS], lost[DVM_SIM_REASONS];
 	uint64_t wakeups, reschedules, preemptions, preemptions_flush, migrations_flush, restarts;
 	uint64_t migrate_slow, lock_waits, ticks, interrupt_ps;
+	uint64_t quarantined, quarantine_pages;
 	uint64_t vms, vcpus, vm_exits, vm_switches, vm_moves, vm_load_flushes;
 	uint64_t vm_interrupts, vm_interrupts_waited;
 	uint64_t vcpu_run_ps, vcpu_host_ps, vcpu_steal_ps, vcpu_blocked_ps;

@@ -356,6 +356,7 @@ int dvmi_scn_fork(struct dvmi_plan *pl)
 	};
 	int rc = 0;
 
+	pl->frees = false; /* less is allowed, nothing is given up */
 	pl->whole_mm = true; /* dup_mmap(): one flush_tlb_mm() */
 	pl->harm = "the parent's store through the writable entry lands after the child's copy";
 	for (unsigned i = 0; i < 3 && !rc; i++) {
@@ -500,6 +501,11 @@ const struct dvmi_scn_info dvmi_scn_info[] = {
 	 "The part has erratum 4118414, the kernel repeats TLBIs in sync().", true},
 	{"erratum-vm",
 	 "The same in a guest whose vCPU moves.", false},
+	{"quarantine",
+	 "The flush returns early and what it frees waits for ticks: running, arriving, idle and "
+	 "returning CPUs.", false},
+	{"tickless",
+	 "The same with a CPU that runs the mm and has its tick stopped (nohz_full).", false},
 };
 
 unsigned dvmi_scn_count(void)
@@ -521,6 +527,7 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 		dvmi_scn_remap,	    dvmi_scn_asid_reuse,      dvmi_scn_vm,
 		dvmi_scn_vm_no_fb,  dvmi_scn_btm,	      dvmi_scn_sva,
 		dvmi_scn_erratum,   dvmi_scn_erratum_vm,
+		dvmi_scn_quarantine, dvmi_scn_tickless,
 	};
 	struct dvmi_plan pl = {.t = t,
 			       .p = p,
@@ -533,6 +540,8 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 			       .arg = arg};
 	int rc;
 
+	/* What is reused as soon as a flush returns is nothing that a quarantine is for. */
+	pl.frees = !p->quarantine;
 	pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
 	pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
 	pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;

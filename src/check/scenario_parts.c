@@ -26,6 +26,8 @@ static void fields(const struct dvmi_plan *pl, uint64_t *f, bool active_is_mm)
 	f[DVMI_REQ_OPS] = 1;
 	f[DVMI_REQ_FOREIGN] = pl->foreign;
 	f[DVMI_REQ_FREED_TABLES] = pl->freed;
+	f[DVMI_REQ_FREES] = pl->frees && !pl->freed && !pl->fixup && !pl->batch &&
+			   !pl->remap;
 	f[DVMI_REQ_NOBROADCAST] = f[DVMI_REQ_NONOTIFY] = pl->fixup;
 	f[DVMI_CUR_IS_MM] = !pl->foreign;
 	f[DVMI_ACTIVE_IS_MM] = active_is_mm;

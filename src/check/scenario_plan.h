@@ -23,6 +23,7 @@ struct dvmi_plan {
 	bool foreign; /* the flusher is no thread of the mm */
 	bool freed;   /* page tables were freed */
 	bool batch;   /* add, later complete */
+	bool frees;   /* the page is given up: req.frees */
 	bool fixup;   /* NOBROADCAST: the descriptor became more permissive */
 	bool remote;  /* the page goes to a task on another CPU before it is reused */
 	bool remap;   /* break-before-make: x gets another page */
@@ -103,6 +104,9 @@ dvmi_scenario_fn dvmi_scn_migrate, dvmi_scn_migrate_twice, dvmi_scn_preempted,
 	dvmi_scn_foreign_migrate, dvmi_scn_batch, dvmi_scn_vm, dvmi_scn_vm_no_fb;
 /* scenario_special.c */
 dvmi_scenario_fn dvmi_scn_fixup, dvmi_scn_tables, dvmi_scn_rollover, dvmi_scn_new_asid,
-	dvmi_scn_kpti, dvmi_scn_remap, dvmi_scn_asid_reuse, dvmi_scn_btm, dvmi_scn_sva, dvmi_scn_erratum, dvmi_scn_erratum_vm;
+	dvmi_scn_kpti, dvmi_scn_remap, dvmi_scn_asid_reuse, dvmi_scn_btm, dvmi_scn_sva,
+	dvmi_scn_erratum, dvmi_scn_erratum_vm;
+/* scenario_quarantine.c */
+dvmi_scenario_fn dvmi_scn_quarantine, dvmi_scn_tickless;
 
 #endif

@@ -47,6 +47,17 @@ int dvm_scenario_quick(unsigned index)
 	return index < dvmi_scn_count() && dvmi_scn_info[index].quick;
 }
 
+int dvm_scenario_concerns(const struct dvm_strategy *s, unsigned index)
+{
+	static const char *const names[] = {"quarantine", "tickless"};
+	const char *name = dvm_scenario_name(index);
+
+	for (unsigned i = 0; i < 2 && name && !dvmi_strategy_program(s)->quarantine; i++)
+		if (!strcmp(name, names[i]))
+			return 0;
+	return name != NULL;
+}
+
 const char *dvm_scenario_verdict_name(enum dvm_scenario_verdict verdict)
 {
 	static const char *const names[] = {"SAFE", "UNSAFE", "INCONCLUSIVE", "UNSUPPORTED",

@@ -235,6 +235,40 @@ static int parse_text(struct dvmi_parser *ps, char **text)
 	return 0;
 }
 
+/* quarantine N ticks */
+static int parse_quarantine(struct dvmi_parser *ps)
+{
+	const struct dvmi_token *v = dvmi_peek(ps);
+	struct dvmi_program *p = ps->p;
+	uint64_t ticks;
+	int c = -1;
+
+	if (p->quarantine)
+		return dvmi_parse_fail(ps, v, "a second quarantine; write one");
+	if (v->kind == DVMI_T_NAME)
+		c = dvmi_parse_const(ps, v);
+	if (c == -2)
+		return -DVM_ELIMIT;
+	if (c < 0 && v->kind != DVMI_T_NUMBER)
+		return dvmi_parse_fail(ps, v, "write quarantine NUMBER ticks, or a constant that was"
+				       " declared above");
+	ticks = c < 0 ? v->number : p->consts[c].value;
+	if (!ticks || ticks > DVMI_QUARANTINE_MAX)
+		return dvmi_parse_fail(ps, v, "a quarantine lasts 1 to %d ticks",
+				       DVMI_QUARANTINE_MAX);
+	ps->at++;
+	if (!dvmi_token_is(dvmi_peek(ps), "ticks"))
+		return dvmi_parse_fail(ps, dvmi_peek(ps), "a quarantine is told in ticks; write"
+				       " quarantine NUMBER ticks");
+	ps->at++;
+	p->quarantine = (uint32_t)ticks;
+	if (c >= 0) {
+		ps->const_used[c] = true;
+		p->quarantine_const = (uint8_t)(c + 1);
+	}
+	return 0;
+}
+
 int dvmi_parse_header(struct dvmi_parser *ps, const struct dvmi_token *t)
 {
 	if (dvmi_token_is(t, "summary")) {
@@ -246,12 +280,15 @@ int dvmi_parse_header(struct dvmi_parser *ps, const struct dvmi_token *t)
 		return parse_text(ps, &ps->p->source);
 	if (dvmi_token_is(t, "const") || dvmi_token_is(t, "param"))
 		return parse_const(ps, dvmi_token_is(t, "param"));
+	if (dvmi_token_is(t, "quarantine"))
+		return parse_quarantine(ps);
 	return parse_word(ps, dvmi_token_is(t, "mask"));
 }
 
 bool dvmi_is_header(const struct dvmi_token *t)
 {
-	static const char *const words[] = { "summary", "source", "const", "param", "word", "mask" };
+	static const char *const words[] = { "summary", "source", "const", "param", "word", "mask",
+					      "quarantine" };
 
 	for (size_t i = 0; i < COUNT(words); i++)
 		if (dvmi_token_is(t, words[i]))

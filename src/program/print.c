@@ -167,9 +167,19 @@ static void print_header(const struct dvmi_program *p, struct dvmi_buf *buf)
 	}
 }
 
+static void print_quarantine(const struct dvmi_program *p, struct dvmi_buf *buf)
+{
+	if (p->quarantine_const)
+		dvmi_buf_printf(buf, "quarantine %s ticks\n",
+				p->consts[p->quarantine_const - 1].name);
+	else if (p->quarantine)
+		dvmi_buf_printf(buf, "quarantine %" PRIu32 " ticks\n", p->quarantine);
+}
+
 void dvmi_program_print(const struct dvmi_program *p, struct dvmi_buf *buf)
 {
 	print_header(p, buf);
+	print_quarantine(p, buf);
 	for (unsigned i = 0; i < p->insns_count; i++) {
 		const char *gap = "\n";
 

@@ -34,6 +34,7 @@ const char *const dvmi_field_names[DVMI_FIELDS] = {
 	[DVMI_REQ_FREED_TABLES] = "req.freed_tables",
 	[DVMI_REQ_PAGES] = "req.pages",
 	[DVMI_REQ_OPS] = "req.ops",
+	[DVMI_REQ_FREES] = "req.frees",
 	[DVMI_REQ_KIND] = "req.kind",
 	[DVMI_CUR_IS_MM] = "cur_is_mm",
 	[DVMI_ACTIVE_IS_MM] = "active_is_mm",

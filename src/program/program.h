@@ -37,6 +37,7 @@ enum {
 	DVMI_REGS = 12,	     /* scalar registers */
 	DVMI_MASK_REGS = 4,  /* CPU-mask registers */
 	DVMI_NAME = 32,	     /* bytes of a name, with the NUL */
+	DVMI_QUARANTINE_MAX = 1000, /* ticks */
 	DVMI_CPUS_MAX = 4096,
 	DVMI_PURE_MAX = 4096, /* pure instructions between two effects */
 };
@@ -109,6 +110,7 @@ enum dvmi_field {
 	DVMI_REQ_FREED_TABLES, /* page tables were freed: walk-cache entries must go too */
 	DVMI_REQ_PAGES,	       /* pages in the range, after rounding; 0 for a whole mm */
 	DVMI_REQ_OPS,	       /* TLBI instructions the request expands to, without KPTI twins */
+	DVMI_REQ_FREES,	       /* pages or addresses are given up; no table, no mere reduction of rights */
 	DVMI_REQ_KIND,	       /* enum dvmi_kind */
 	DVMI_CUR_IS_MM,	       /* current->mm == mm; 0 for kernel threads */
 	DVMI_ACTIVE_IS_MM,     /* current->active_mm == mm */
@@ -313,6 +315,10 @@ struct dvmi_program {
 	struct dvmi_insn *insns;
 	char regs[DVMI_REGS][DVMI_NAME];
 	char mask_regs[DVMI_MASK_REGS][DVMI_NAME];
+	/* A request that frees promises nothing at its return: what it gave up is reused no sooner than
+	   so many ticks later. 0: all flushes are complete at their return. */
+	uint32_t quarantine;
+	uint8_t quarantine_const; /* 1 + index in consts when it was written by name, else 0 */
 	uint32_t hook_lines[DVMI_HOOKS];
 	int hooks[DVMI_HOOKS]; /* first instruction, or -1; two hooks may share a body */
 	unsigned words_count, consts_count, labels_count, insns_count;

@@ -110,7 +110,8 @@ static const struct {
 	C(asid_rollovers), C(asid_flushes), C(notifier_calls), C(notifier_ps), C(sme_interrupts),
 	C(wakeups), C(reschedules), C(preemptions),
 	C(preemptions_flush), C(migrations_flush), C(restarts), C(migrate_slow), C(lock_waits),
-	C(ticks), C(interrupt_ps), C(vms), C(vcpus), C(vm_exits), C(vm_switches), C(vm_moves),
+	C(ticks), C(interrupt_ps), C(quarantined), C(quarantine_pages),
+	C(vms), C(vcpus), C(vm_exits), C(vm_switches), C(vm_moves),
 	C(vm_load_flushes), C(vm_interrupts), C(vm_interrupts_waited), C(vcpu_run_ps), C(vcpu_host_ps),
 	C(vcpu_steal_ps), C(vcpu_blocked_ps),
 #undef C

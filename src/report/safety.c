@@ -42,10 +42,12 @@ static bool any_kernel(const struct dvm_study *study, const char *path, uint64_t
 }
 
 /* Quick scenarios; those about a configuration only when it is among the compared ones. */
-static bool wanted(const struct dvm_study *study, unsigned scenario)
+static bool wanted(const struct dvm_study *study, const struct dvm_strategy *s, unsigned scenario)
 {
 	const char *name = dvm_scenario_name(scenario);
 
+	if (!strcmp(name, "quarantine") || !strcmp(name, "tickless"))
+		return dvm_scenario_concerns(s, scenario);
 	if (!study) /* which kernels there were is not known here */
 		return dvm_scenario_quick(scenario);
 	if (!strcmp(name, "kpti"))
@@ -71,7 +73,7 @@ static int check(const struct dvm_study *study, const struct dvm_strategy *s, si
 	if (reading && rule >= 0)
 		o.without = UINT64_C(1) << rule;
 	for (unsigned i = 0; i < dvm_scenarios() && !ret; i++) {
-		if (!wanted(study, i))
+		if (!wanted(study, s, i))
 			continue;
 		v->all |= 1u << i;
 		ret = dvm_scenario_check(s, i, &o, &result, NULL);

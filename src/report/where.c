@@ -121,6 +121,8 @@ COUNT(sme_interrupts)
 COUNT(lock_waits)
 COUNT(vm_exits)
 COUNT(vm_load_flushes)
+COUNT(quarantined)
+COUNT(quarantine_pages)
 PART(flushes_local)
 PART(flushes_broadcast)
 PART(flushes_one_cpu)
@@ -309,6 +311,8 @@ static const struct {
 	{ "  by IPI", part_flushes_ipi, true },
 	{ "  no TLBI at all", part_flushes_none, true },
 	{ "flushes of kernel ranges", count_flushes_kernel, true },
+	{ "  with a quarantine", count_quarantined, true },
+	{ "    most pages in it at once", count_quarantine_pages, true },
 	{ "flush, p50 / p99 / max", flush_latency, false },
 	{ "DSB of a broadcast, p50/p99/max", dsb_latency, false },
 	{ "unpreemptible, p50 / p99 / max", no_preemption, true },

@@ -30,12 +30,15 @@ int dvmi_handler_run(struct dvm_sim *s, struct dvmi_cpu *self, uint64_t now, uin
 				h->completed = h->local;
 			}
 			dvmi_frame_result(&h->frame, 0, &h->env);
+		} else if (i->op == DVMI_DMB) {
+			next = dvmi_core_dmb(&s->core, t);
+			dvmi_frame_result(&h->frame, 0, &h->env);
 		} else if (dvmi_op_is_computed(i->op)) {
 			dvmi_frame_result(&h->frame, 0, &h->env);
 		} else {
 			return dvmi_error_at(s->err, DVM_EFORMAT, h->program->name, i->line,
-					     i->column, "an ipi or tick hook may use words, local TLBIs and"
-					     " DSB NSH only");
+					     i->column, "an ipi or tick hook may use words, local TLBIs, DMB"
+					     " and DSB NSH only");
 		}
 		if (ret < 0)
 			return ret;

@@ -61,6 +61,7 @@ struct dvmi_hook_run {
 	uint64_t refill_pages;          /* of the flushed ones, used again: to be walked for */
 	uint32_t cause;                 /* enum dvm_trace_op */
 	uint64_t record;                /* UINT64_MAX: none */
+	bool frees;                     /* the request: pages and addresses are given up */
 	uint64_t tlbis, syncs;          /* executed so far; DSBs that waited for TLBIs */
 	struct dvmi_section preempt, irqs;
 	/* The instruction under way. */
@@ -193,6 +194,19 @@ struct dvmi_op_pool {
 	uint32_t free;
 };
 
+/* Flushes whose pages wait to be reused, in the order of their ends. */
+struct dvmi_quarantined {
+	struct dvmi_oracle_flush *flush;
+	struct dvmi_change change;
+	uint64_t pages;
+};
+
+struct dvmi_quarantine {
+	struct dvmi_quarantined *list;
+	size_t first, count, capacity;
+	uint64_t pages;
+};
+
 /* The engine's own messages. */
 enum dvmi_sim_message {
 	DVMI_EV_TIMER = DVMI_EV_USER, /* who: a task; its sleep is over */
@@ -202,6 +216,7 @@ enum dvmi_sim_message {
 	DVMI_EV_KICK,                 /* who: an idle CPU that balances for all idle ones */
 	DVMI_EV_FORCE,                /* who: a CPU whose task is moved away; data: as TICK */
 	DVMI_EV_OFFLINE,              /* who: a CPU that goes */
+	DVMI_EV_QUARANTINE,           /* what the first in quarantine gave up may be reused */
 	/* Beneath virtual machines (sim/host.h); who: a physical CPU */
 	DVMI_EV_HOST_RESCHED,
 	DVMI_EV_HOST_TICK,            /* data: as TICK */
@@ -355,6 +370,7 @@ struct dvm_sim {
 	char (*step_text)[128];
 	struct dvmi_latency flush_latency, dsb_latency;
 	struct dvmi_sections no_preemption, no_interrupts;
+	struct dvmi_quarantine quarantine;
 	struct dvm_stats stats;
 	struct dvm_error *err;          /* of the run under way */
 };
@@ -428,6 +444,7 @@ uint64_t dvmi_cpu_reach(const struct dvm_sim *s, const struct dvmi_cpu *c, uint6
 struct dvmi_flush_call {
 	struct dvmi_request request;    /* not normalised */
 	uint32_t mm, cause;             /* machine-wide; enum dvm_trace_op */
+	bool frees;                     /* pages or addresses are given up, no tables */
 	uint64_t record;                /* to blame */
 };
 /* 1, and the hook begins; 0: a task that is switched out holds the page-table lock, try again. */
@@ -630,6 +647,13 @@ void dvmi_hook_protect(struct dvm_sim *s, struct dvmi_cpu *c, unsigned op, uint6
 /* The page-table lock around a flush. 0: it is held by a task that is switched out, wait. */
 int dvmi_hook_lock(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flush_call *f);
 int dvmi_hook_unlock(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now);
+
+/* ---- quarantine.c: flushes that promise something later than at their return ---- */
+/* Is this flush one? Then its promise begins when the quarantine is over. */
+bool dvmi_quarantine_applies(const struct dvm_sim *s, const struct dvmi_hook_run *h);
+int dvmi_quarantine_begin(struct dvm_sim *s, const struct dvmi_hook_run *h, uint64_t now);
+int dvmi_quarantine_over(struct dvm_sim *s, uint64_t now);
+void dvmi_quarantine_fini(struct dvm_sim *s);
 
 /* ---- section.c: how long preemption and interrupts are off around TLBIs ---- */
 /* A hook begins, with what its context keeps off; its CPU's hook is over. */

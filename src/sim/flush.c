@@ -102,6 +102,8 @@ int dvmi_flush_call(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_flu
 	h->flush = NULL;
 	h->cause = f->cause;
 	h->record = f->record;
+	h->frees = f->frees && !(h->request.flags & (DVMI_REQUEST_FREED_TABLES |
+						     DVMI_REQUEST_NOSYNC | DVMI_REQUEST_PERMISSIVE));
 	h->refill_pages = used_again(f->cause) ? UINT64_MAX : 0;
 	h->checked = !(h->request.flags & DVMI_REQUEST_PERMISSIVE) &&
 		     f->cause != DVM_TRACE_OP_YOUNG_CLEAR;
@@ -126,6 +128,8 @@ void dvmi_flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_re
 	struct dvmi_flush_call f = { .mm = dvmi_mm_id(s, c, r->mm), .cause = r->op,
 				     .record = (uint64_t)(r - s->records) };
 
+	/* A recorded madvise() does not say which it was. */
+	f.frees = r->op == DVM_TRACE_OP_MUNMAP || r->op == DVM_TRACE_OP_OOM_REAP;
 	fill_request(s, r, &f.request);
 	c->again = !dvmi_flush_call(s, c, &f, now, next);
 }
@@ -141,6 +145,7 @@ void dvmi_batch_flush(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	h->mm = h->prev = h->next = 0;
 	h->cause = DVM_TRACE_OP_NONE;
 	h->record = UINT64_MAX;
+	h->frees = false;
 	if (program->hooks[DVMI_HOOK_BATCH_FLUSH] < 0)
 		program = s->kernel_batch;
 	dvmi_hook_begin(s, c, program, DVMI_HOOK_BATCH_FLUSH, now, DVMI_PHASE_RECORD);

@@ -23,6 +23,7 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_REQ_FOREIGN] = !!(r->flags & DVMI_REQUEST_FOREIGN);
 	f[DVMI_REQ_FREED_TABLES] = !!(r->flags & DVMI_REQUEST_FREED_TABLES);
 	f[DVMI_REQ_FULLASID] = r->kind == DVMI_REQUEST_ASID;
+	f[DVMI_REQ_FREES] = h->frees;
 	f[DVMI_REQ_KIND] = r->kind == DVMI_REQUEST_ASID ? DVMI_KIND_MM :
 			   r->kind == DVMI_REQUEST_PAGE ? DVMI_KIND_PAGE : DVMI_KIND_RANGE;
 	if (h->user) {
@@ -195,6 +196,11 @@ static int hook_over(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 			break;
 		}
 		count_flush(s, c, now);
+		if (dvmi_quarantine_applies(s, h)) {
+			ret = dvmi_quarantine_begin(s, h, now);
+			h->flush = NULL;
+			break;
+		}
 		if (deferred)
 			dvmi_oracle_defer(s->oracle, h->flush, c->task);
 		else

@@ -328,6 +328,8 @@ int dvmi_host_message(struct dvm_sim *s, const struct dvmi_event *ev)
 	case DVMI_EV_HOST_BOOT:
 		s->host->vcpus[ev->who].boots = false;
 		return dvmi_host_wake(s, &s->cpus[ev->who], now);
+	case DVMI_EV_QUARANTINE: /* no interrupt: pages may be reused */
+		return dvmi_dispatch_message(s, ev);
 	case DVMI_EV_TICK:
 	case DVMI_EV_FORCE:
 		/* Without a tick while it idles: nothing comes. */

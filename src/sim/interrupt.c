@@ -137,6 +137,9 @@ static int tick_hook(struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now, 
 	*end = now;
 	if (s->program->hooks[DVMI_HOOK_TICK] < 0 || !c->active_mm)
 		return 0;
+	/* tick_nohz_full_stop_tick() */
+	if (s->cfg->sched_nohz_full && c->guest->sched.rqs[c->vcpu].seen_running < 2)
+		return 0;
 	self.hook.mm = c->active_mm;
 	self.hook.record = UINT64_MAX;
 	dvmi_hook_begin(s, &self, s->program, DVMI_HOOK_TICK, now, DVMI_PHASE_RECORD);
@@ -304,6 +307,8 @@ int dvmi_dispatch_message(struct dvm_sim *s, const struct dvmi_event *ev)
 		return ev->data == c->tick_ps ? tick(s, c, ev->time_ps) : 0;
 	case DVMI_EV_KICK:
 		return kick(s, c, ev->time_ps);
+	case DVMI_EV_QUARANTINE:
+		return dvmi_quarantine_over(s, ev->time_ps);
 	case DVMI_EV_FORCE:
 		return ev->data == c->force_ps ? force(s, c, ev->time_ps) : 0;
 	default:

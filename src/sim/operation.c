@@ -107,11 +107,19 @@ static uint64_t base_ps(const struct dvm_sim *s, const struct dvm_trace_record *
 
 /* ---- calls ---- */
 
+/* Whose pages go back to the allocator. After MADV_FREE they stay, only clean. */
+static bool gives_up(enum dvmi_row row)
+{
+	return row == DVMI_ROW_ZAP || row == DVMI_ROW_ZAP_FULL || row == DVMI_ROW_ZAP_DIRTY ||
+	       row == DVMI_ROW_OOM_REAP;
+}
+
 static int flush(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvm_trace_record *r,
 		 const struct dvmi_call *call, uint64_t now, uint64_t *next)
 {
 	struct dvmi_flush_call f = { .request = call->request, .mm = call->mm, .cause = r->op,
-				     .record = (uint64_t)(r - s->records) };
+				     .record = (uint64_t)(r - s->records),
+				     .frees = gives_up(call->id) };
 
 	return dvmi_flush_call(s, c, &f, now, next);
 }

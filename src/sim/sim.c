@@ -350,6 +350,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_host_fini(s);
 	dvmi_free(s->guests);
 	dvmi_queues_fini(s);
+	dvmi_quarantine_fini(s);
 	dvmi_free(s->tick_masks);
 	dvmi_core_fini(&s->core);
 	dvmi_fabric_free(s->fabric);

@@ -103,6 +103,7 @@ void dvmi_switch_hook(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_p
 	h->next = c->in_mm;
 	h->cause = DVM_TRACE_OP_NONE;
 	h->record = UINT64_MAX;
+	h->frees = false;
 	dvmi_hook_begin(s, c, program, hook, now, DVMI_PHASE_SWITCH);
 }
 
