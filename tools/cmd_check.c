@@ -28,7 +28,8 @@ static const struct cli_option options[] = {
 	 "What surrounds every scenario: kpti, erratum (4118414 and its workaround), vm (a guest, FB "
 	 "and BSU as KVM sets them), ptl (the caller holds the page-table lock). And what no kernel "
 	 "does, to see what it is for: no-break (remap without the break), no-rollover-flush "
-	 "(asid-reuse with no flush but the strategy's rollover hook). May be given again.",
+	 "(asid-reuse with no flush but the strategy's rollover hook), no-dependency (what is written to "
+	 "TTBR0 does not depend on the load of mm->pgd). May be given again.",
 	 true},
 	{"kernel", 'k', "KERNEL",
 	 "Take --preempt and --env from this kernel configuration: a name or a file.", false},
@@ -41,6 +42,10 @@ static const struct cli_option options[] = {
 	 "Steps of the shortest stale use: short (the default: one for each UNSAFE scenario), all "
 	 "(one for each UNSAFE test), none.",
 	 false},
+	{"rule", 0, "RULE",
+	 "Steps of the shortest stale use that breaks this safety rule (R1 to R12; all: one for each "
+	 "rule that is broken), instead of the shortest of all.",
+	 false},
 	{"minimise", 0, NULL,
 	 "Weaken each barrier, domain, protection and second look; say which are needed.", false},
 	{"diff", 0, NULL, "Say which difference between two strategies changes a verdict.", false},
@@ -48,9 +53,6 @@ static const struct cli_option options[] = {
 	{"json", 'j', NULL, "Print one JSON document.", false},
 	{NULL, 0, NULL, NULL, false},
 };
-
-enum { WITNESSES_TRIED = 8 };
-enum witness { WITNESS_SHORT, WITNESS_ALL, WITNESS_NONE };
 
 enum { READING_CAT, READING_PROSE, READINGS };
 static const char *const reading_names[READINGS] = {"cat", "prose"};
@@ -60,7 +62,7 @@ struct check {
 	struct cli_clock clock; /* of the scenario under way */
 	const char *emit;
 	bool markdown;
-	enum witness witness;
+	struct witnesses witness;
 	cJSON *json;
 	bool scenario[32], reading[READINGS];
 	bool all; /* scenarios: those that concern a strategy */
@@ -92,10 +94,29 @@ static int choose_witness(struct check *c, const char *which)
 
 	for (int i = WITNESS_SHORT; i <= WITNESS_NONE; i++)
 		if (!which || !strcmp(which, names[i])) {
-			c->witness = (enum witness)i;
+			c->witness.which = (enum witness)i;
 			return CLI_OK;
 		}
 	return cli_usage("--witness: '%s' is none of short, all, none", which);
+}
+
+/* R1, R2, ... or all. */
+static int choose_rule(struct check *c, const char *name)
+{
+	char *end;
+	unsigned long n;
+
+	if (!name)
+		return CLI_OK;
+	if (!strcmp(name, "all")) {
+		c->witness.rules = WITNESS_RULES;
+		return CLI_OK;
+	}
+	n = name[0] == 'R' || name[0] == 'r' ? strtoul(name + 1, &end, 10) : 0;
+	if (!n || *end || n > 31 || !dvm_safety_rule_text((unsigned)n))
+		return cli_usage("--rule: '%s' is none of R1 to R12, all", name);
+	c->witness.rules = 1u << n;
+	return CLI_OK;
 }
 
 static int choose_preempt(struct check *c, const char *name)
@@ -125,7 +146,8 @@ static int choose_env(struct check *c, const char **names)
 		    {"vm", DVM_SCENARIO_ENV_VM},
 		    {"ptl", DVM_SCENARIO_ENV_PTL},
 		    {"no-break", DVM_SCENARIO_ENV_NO_BREAK},
-		    {"no-rollover-flush", DVM_SCENARIO_ENV_NO_ROLLOVER_FLUSH}};
+		    {"no-rollover-flush", DVM_SCENARIO_ENV_NO_ROLLOVER_FLUSH},
+		    {"no-dependency", DVM_SCENARIO_ENV_NO_DEPENDENCY}};
 	const unsigned count = sizeof(envs) / sizeof(envs[0]);
 
 	for (; *names; names++) {
@@ -135,7 +157,7 @@ static int choose_env(struct check *c, const char **names)
 			i++;
 		if (i == count)
 			return cli_usage("--env: '%s' is none of kpti, erratum, vm, ptl, no-break, "
-					 "no-rollover-flush", *names);
+					 "no-rollover-flush, no-dependency", *names);
 		c->model.env |= envs[i].bit;
 	}
 	return CLI_OK;
@@ -203,6 +225,7 @@ static int read_options(const struct cli_args *args, struct check *c)
 	if (!c->reading[READING_CAT] && !c->reading[READING_PROSE])
 		return cli_usage("--reading: '%s' is none of cat, prose, all", reading);
 	if (choose_witness(c, cli_value(args, "witness")) ||
+	    choose_rule(c, cli_value(args, "rule")) ||
 	    !cli_number(args, "threads", 1, 64, &threads) ||
 	    !cli_number(args, "max-states", 1, 1ULL << 40, &states) ||
 	    !cli_number(args, "max-memory", 1, 1ULL << 20, &memory) ||
@@ -250,93 +273,16 @@ static int emit(const struct check *c, const char *strategy, const struct dvm_sc
 	return CLI_OK;
 }
 
-/* ---- witnesses ---- */
-
-/* The test whose witness is shown for a scenario: the one with the fewest steps, the first of these. */
-static size_t shortest(const struct dvm_scenario_result *res)
-{
-	size_t best = dvm_scenario_tests(res), tried = 0;
-	unsigned steps = 0;
-
-	/* Tests that are UNSAFE for one reason come by the dozen: the first of them will do. */
-	for (size_t i = 0; i < dvm_scenario_tests(res) && tried < WITNESSES_TRIED; i++) {
-		struct dvm_witness *w;
-
-		tried += dvm_scenario_test_verdict(res, i) == DVM_SCENARIO_UNSAFE;
-		if (dvm_scenario_test_verdict(res, i) != DVM_SCENARIO_UNSAFE ||
-		    dvm_scenario_witness(res, i, &w, NULL))
-			continue;
-		if (best == dvm_scenario_tests(res) || dvm_witness_steps(w) < steps) {
-			best = i;
-			steps = dvm_witness_steps(w);
-		}
-		dvm_witness_free(w);
-	}
-	return best;
-}
-
-static int print_witness(const struct dvm_scenario_result *res, size_t test)
-{
-	struct dvm_witness *w;
-	struct dvm_error err;
-	char *text;
-	int rc;
-
-	rc = dvm_scenario_witness(res, test, &w, &err);
-	if (rc == -DVM_EBUDGET) {
-		printf("\n%s: a limit ended the search for the shortest steps\n",
-		       dvm_scenario_test_name(res, test));
-		return CLI_OK;
-	}
-	if (rc)
-		return cli_fail(&err);
-	rc = dvm_witness_text(w, &text);
-	dvm_witness_free(w);
-	if (rc)
-		return cli_usage("out of memory");
-	printf("\nWitness: %s\n%s.\n\n%s\n", dvm_scenario_test_name(res, test),
-	       dvm_scenario_test_what(res, test), text);
-	dvm_free(text);
-	return CLI_OK;
-}
-
-static int print_witnesses(const struct check *c, const struct dvm_scenario_result *res)
-{
-	int rc = CLI_OK;
-
-	if (c->witness == WITNESS_SHORT) {
-		size_t test = shortest(res);
-
-		return test < dvm_scenario_tests(res) ? print_witness(res, test) : CLI_OK;
-	}
-	for (size_t i = 0; i < dvm_scenario_tests(res) && !rc; i++)
-		if (c->witness == WITNESS_ALL &&
-		    dvm_scenario_test_verdict(res, i) == DVM_SCENARIO_UNSAFE)
-			rc = print_witness(res, i);
-	return rc;
-}
-
-/* Without a witness within the limits there is none in the document. */
-static void add_witness(cJSON *o, const struct dvm_scenario_result *res, size_t test)
-{
-	struct dvm_witness *w;
-	char *json;
-
-	if (dvm_scenario_witness(res, test, &w, NULL))
-		return;
-	if (!dvm_witness_json(w, &json)) {
-		cJSON_AddItemToObject(o, "witness", cJSON_Parse(json));
-		dvm_free(json);
-	}
-	dvm_witness_free(w);
-}
+/* ---- one row ---- */
 
 static void add_json(const struct check *c, const char *strategy, unsigned scenario, int reading,
 		     const struct dvm_scenario_result *res, double seconds)
 {
 	cJSON *o = cJSON_CreateObject(), *tests = cJSON_CreateArray();
-	size_t best = c->witness == WITNESS_SHORT ? shortest(res) : 0;
+	size_t best = 0;
 
+	if (c->witness.which == WITNESS_SHORT)
+		best = witness_shortest(res, c->witness.rules);
 	cJSON_AddStringToObject(o, "strategy", strategy);
 	cJSON_AddStringToObject(o, "scenario", dvm_scenario_name(scenario));
 	cJSON_AddStringToObject(o, "reading", reading_names[reading]);
@@ -353,8 +299,12 @@ static void add_json(const struct check *c, const char *strategy, unsigned scena
 		cJSON_AddStringToObject(
 			t, "verdict", dvm_scenario_verdict_name(dvm_scenario_test_verdict(res, i)));
 		cJSON_AddStringToObject(t, "why", dvm_scenario_test_why(res, i));
-		if (c->witness == WITNESS_ALL || (c->witness == WITNESS_SHORT && i == best))
-			add_witness(t, res, i);
+		if (dvm_scenario_test_rules(res, i))
+			cJSON_AddItemToObject(t, "rules",
+					      witness_rules_json(dvm_scenario_test_rules(res, i)));
+		if (c->witness.which == WITNESS_ALL ||
+		    (c->witness.which == WITNESS_SHORT && i == best))
+			witness_add(t, res, i, c->witness.rules);
 		cJSON_AddItemToArray(tests, t);
 	}
 	cJSON_AddItemToObject(o, "tests", tests);
@@ -375,6 +325,11 @@ static void print_row(const char *strategy, unsigned scenario, int reading,
 	else if (dvm_scenario_verdict(res) != DVM_SCENARIO_SAFE && dvm_scenario_tests(res))
 		printf("    %s: %s;\n    %s\n", dvm_scenario_test_name(res, worst),
 		       dvm_scenario_test_what(res, worst), dvm_scenario_test_why(res, worst));
+	if (witness_rules(res)) {
+		printf("    safety rules broken in this scenario:");
+		witness_print_rules(witness_rules(res));
+		printf("\n");
+	}
 }
 
 /* ---- one strategy ---- */
@@ -444,7 +399,7 @@ static int show(struct check *c, const struct dvm_strategy *s, const struct batc
 	} else if (!c->markdown) {
 		print_row(dvm_strategy_name(s), b->job[i].scenario, b->reading[i], res,
 			  b->seconds[i]);
-		rc = rc ? rc : print_witnesses(c, res);
+		rc = rc ? rc : witness_print(&c->witness, res);
 	}
 	return rc;
 }
@@ -620,8 +575,9 @@ const struct cli_command cmd_check = {
 		"the bounds that docs/checker-scenarios.md states. INCONCLUSIVE: a limit ended the "
 		"search. UNSUPPORTED: the program does something that can not be translated. n/a: the "
 		"scenario means nothing here; the reason is printed.\n\n"
-		"An UNSAFE scenario is followed by the steps of its shortest stale use, in one column per "
-		"CPU, and by the safety rules that were broken.\n\n"
+		"An UNSAFE scenario is followed by all safety rules that its stale uses break and by the "
+		"steps of its shortest stale use, in one column per CPU, with the rules that this one "
+		"breaks; --rule shows the shortest for another.\n\n"
 		"Scenarios: arrive, second-thread, stay, return, migrate, migrate-twice, preempted, "
 		"foreign, foreign-migrate, fork, batch, fixup, tables, lazy, reuse, rollover, new-asid, "
 		"kpti, remap, asid-reuse, vm, vm-no-fb, smmu-btm, smmu-sva, erratum, erratum-vm; and of "
@@ -630,6 +586,7 @@ const struct cli_command cmd_check = {
 		"UNSAFE but something is not known, 2 for bad input.",
 	.examples = "  dvmsim check active-cpu-v2\n"
 		    "  dvmsim check --reading all --scenario arrive active-cpu-v2-plain-load\n"
+		    "  dvmsim check --rule R2 --scenario second-thread selftest-no-post\n"
 		    "  dvmsim check --minimise --scenario arrive active-cpu-v2\n"
 		    "  dvmsim check --diff --reading prose active-cpu-v2-plain-load active-cpu-v2\n"
 		    "  dvmsim check --emit-litmus tests recheck; dvmsim litmus tests/*.litmus\n",

@@ -42,6 +42,7 @@ enum {
 	/* What no kernel does, to see what it is for: */
 	DVM_SCENARIO_ENV_NO_BREAK = 16, /* remap: the new descriptor goes over the old one */
 	DVM_SCENARIO_ENV_NO_ROLLOVER_FLUSH = 32, /* asid-reuse: only the rollover hook flushes */
+	DVM_SCENARIO_ENV_NO_DEPENDENCY = 64, /* TTBR0 does not depend on the load of mm->pgd */
 };
 
 /** struct dvm_scenario_result - what checking one strategy in one scenario gave; opaque. */
@@ -134,6 +135,13 @@ DVM_API const char *dvm_scenario_test_text(const struct dvm_scenario_result *r, 
 /** dvm_scenario_test_verdict() - its own verdict. */
 DVM_API enum dvm_scenario_verdict dvm_scenario_test_verdict(const struct dvm_scenario_result *r,
 							    size_t index);
+/**
+ * dvm_scenario_test_rules() - safety rules that some stale use of an UNSAFE test breaks.
+ *
+ * Bit n: Rn (dvm_safety_rule_text()). All stale uses are asked, unless a limit of the options is met
+ * first. 0 for other verdicts, and with dvm_check_options.first_unsafe, where nobody asks.
+ */
+DVM_API unsigned dvm_scenario_test_rules(const struct dvm_scenario_result *r, size_t index);
 /**
  * dvm_scenario_test_why() - what the verdict rests on: the final state of a stale use, the
  * instruction that can not be translated, the limit that was met. "" when SAFE. Borrowed.

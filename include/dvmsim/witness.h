@@ -49,6 +49,21 @@ DVM_API int dvm_litmus_witness(const struct dvm_litmus *test,
 DVM_API int dvm_scenario_witness(const struct dvm_scenario_result *result, size_t index,
 				 struct dvm_witness **witness, struct dvm_error *err);
 
+/**
+ * dvm_scenario_witness_of() - the shortest stale use in test @index that breaks safety rule @rule.
+ * @result:  as for dvm_scenario_witness()
+ * @index:   as for dvm_scenario_witness()
+ * @rule:    1 is R1; 0: any
+ * @witness: out, freed with dvm_witness_free()
+ * @err:     out on failure; may be NULL
+ *
+ * Return: as dvm_scenario_witness(); -DVM_ENOENT also when no stale use of the test breaks the rule
+ * (dvm_scenario_test_rules()), -DVM_EINVAL when there is no such rule.
+ */
+DVM_API int dvm_scenario_witness_of(const struct dvm_scenario_result *result, size_t index,
+				    unsigned rule, struct dvm_witness **witness,
+				    struct dvm_error *err);
+
 /** dvm_witness_free() - free a witness; NULL is allowed. */
 DVM_API void dvm_witness_free(struct dvm_witness *witness);
 

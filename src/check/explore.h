@@ -14,6 +14,7 @@ struct dvmi_explorer {
 	int (*stop)(void *arg); /* asked every few thousand states; nonzero ends the search */
 	void *stop_arg;
 	bool full; /* without partial-order reduction */
+	bool each_tlbi; /* TLBIs at every moment, not first: final states differ in what they found */
 	/* states that are images of each other are one, the first that is met; NULL: none are */
 	const struct dvmi_images *images;
 	/* called for each final state; nonzero ends the search with that value */

@@ -27,4 +27,8 @@ struct dvmi_origins {
 const struct dvmi_origins *dvmi_scenario_origins(const struct dvm_scenario_result *r, size_t index,
 						 struct dvm_check_options *options);
 
+/* witness.c: the safety rules that the executions which a test asks for break: bit n for Rn. */
+int dvmi_witness_rules(const struct dvm_litmus *test, const struct dvmi_origins *origins,
+		       const struct dvm_check_options *options, unsigned *rules);
+
 #endif

@@ -333,7 +333,7 @@ static const struct rule_info rules[DVMI_RULES] = {
 	[DVMI_R_TLBI_TYPE] = {"tlbi-type", "C_TLBI, DSB-ob",
 			      "only a full DSB completes a TLBI, not DSB LD or DSB ST", NULL,
 			      false},
-	[DVMI_R_TLBI_DOMAIN] = {"tlbi-domain", "Arm ARM D8, completion of TLB maintenance",
+	[DVMI_R_TLBI_DOMAIN] = {"tlbi-domain", "Arm ARM D8, \"Ordering and completion of TLB maintenance instructions\"",
 				"a DSB NSH does not complete a broadcast TLBI (off in litmus: the "
 				"cat model has no "
 				"domains)",
@@ -344,7 +344,7 @@ static const struct rule_info rules[DVMI_RULES] = {
 			       "a TLBI by address or ASID acts on that address or ASID only", NULL,
 			       false},
 	[DVMI_R_TLBI_LEVEL] =
-		{"tlbi-level", "Arm ARM C5.5, TTL and last-level forms",
+		{"tlbi-level", "Arm ARM C5.5, TLBI VALE1 and the like: TTL, last-level forms",
 		 "a TLBI of the last level leaves table entries, and a level hint (TTL) that is not "
 		 "the entry's leaves the entry",
 		 NULL, false},
@@ -368,12 +368,12 @@ static const struct rule_info rules[DVMI_RULES] = {
 			      "write to it comes in between",
 			      NULL, false},
 	[DVMI_R_HW_AF_EARLY] =
-		{"hw-af-early", "Arm ARM D8.5, access flag; herd: spurious AF updates",
+		{"hw-af-early", "Arm ARM D8, \"Hardware management of the Access flag\"; herd: spurious_setaf",
 		 "with TTHM=HA the access flag of a page may be set early, for an access that never "
 		 "happens",
 		 NULL, false},
 	[DVMI_R_HW_DIRTY_LATE] =
-		{"hw-dirty-late", "Arm ARM D8.5, dirty state; herd: no spurious DB updates",
+		{"hw-dirty-late", "Arm ARM D8, \"Hardware management of dirty state\"; herd: none for DB",
 		 "the dirty state is set only for a store that happens, never early", NULL, false},
 };
 

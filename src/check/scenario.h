@@ -52,6 +52,7 @@ struct dvmi_scn_env {
 	bool vm, fb;  /* a guest; HCR_EL2.FB and BSU as KVM sets them */
 	bool btm, sva; /* an SMMU that listens to broadcasts; one with notifier and private ASID */
 	bool no_break; /* a descriptor is replaced while it is valid */
+	bool no_dependency; /* from mm->pgd to TTBR0 */
 };
 
 /* Values of all words when the test begins; every CPU's, both mms', two tasks'. */

@@ -545,6 +545,7 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 	pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
 	pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
 	pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
+	pl.env.no_dependency = choice->env & DVM_SCENARIO_ENV_NO_DEPENDENCY;
 	pl.env.no_break = choice->env & DVM_SCENARIO_ENV_NO_BREAK;
 	rc = make[scenario](&pl);
 	*why = pl.why;

@@ -266,6 +266,10 @@ static void load_pgd(struct dvmi_plan *pl, unsigned c)
 	dvmi_scn_line(pl->t, c, "LDR X%d,[X%u]", DVMI_SCN_SCRATCH,
 		      dvmi_scn_loc(pl->t, c, "mm_pgd", 0));
 	dvmi_scn_note(pl->t, c, "kernel: loads mm->pgd");
+	if (pl->env.no_dependency) {
+		dvmi_scn_line(pl->t, c, "MOV X%d,X%d", DVMI_SCN_SCRATCH, DVMI_SCN_PAGE_X);
+		return;
+	}
 	dvmi_scn_line(pl->t, c, "EOR X%d,X%d,X%d", DVMI_SCN_SCRATCH, DVMI_SCN_SCRATCH,
 		      DVMI_SCN_SCRATCH);
 	dvmi_scn_line(pl->t, c, "ADD X%d,X%d,X%d", DVMI_SCN_SCRATCH, DVMI_SCN_SCRATCH,

@@ -15,6 +15,7 @@ struct one {
 	char *text;
 	struct dvmi_origins *origins; /* of an UNSAFE test's lines */
 	enum dvm_scenario_verdict verdict;
+	unsigned rules; /* that its stale uses break */
 };
 
 struct dvm_scenario_result {
@@ -141,6 +142,25 @@ static int explore(struct one *one, const struct dvmi_scn_test *t,
 	return rc ? dvmi_error_nomem(err) : 0;
 }
 
+/* Where an UNSAFE test's lines come from, and all safety rules that its stale uses break. */
+static int what_broke(struct one *one, const struct dvmi_scn_test *t,
+		      const struct dvm_check_options *o)
+{
+	struct dvm_litmus *test;
+	int rc;
+
+	if (dvmi_scn_origins(t, &one->origins))
+		return -DVM_ENOMEM;
+	if (o->first_unsafe)
+		return 0;
+	rc = dvm_litmus_parse(one->name, one->text, strlen(one->text), &test, NULL);
+	if (!rc) {
+		rc = dvmi_witness_rules(test, one->origins, o, &one->rules);
+		dvm_litmus_free(test);
+	}
+	return rc;
+}
+
 static int add(struct dvm_scenario_result *r, const struct dvmi_scn_test *t,
 	       const struct dvm_check_options *o, struct dvm_error *err)
 {
@@ -161,9 +181,10 @@ static int add(struct dvm_scenario_result *r, const struct dvmi_scn_test *t,
 		if (rc)
 			return dvmi_error_nomem(err);
 		rc = explore(one, t, o, &r->states, err);
-		if (!rc && one->verdict == DVM_SCENARIO_UNSAFE && dvmi_scn_origins(t, &one->origins))
+		if (!rc && one->verdict == DVM_SCENARIO_UNSAFE && what_broke(one, t, o))
 			rc = dvmi_error_nomem(err);
 		if (rc) {
+			dvmi_free(one->origins);
 			dvmi_free(one->text);
 			return rc;
 		}
@@ -255,7 +276,7 @@ int dvm_scenario_check(const struct dvm_strategy *s, unsigned scenario,
 	if (options && options->size < sizeof(o))
 		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
 				  "struct dvm_check_options: set size");
-	if (options && (options->preempt > DVM_PREEMPT_NONE || options->env > 63))
+	if (options && (options->preempt > DVM_PREEMPT_NONE || options->env > 127))
 		return dvmi_error(err, DVM_EINVAL, dvm_strategy_name(s),
 				  "struct dvm_check_options: unknown preempt or env");
 	if (options)
@@ -340,6 +361,11 @@ enum dvm_scenario_verdict dvm_scenario_test_verdict(const struct dvm_scenario_re
 						    size_t index)
 {
 	return index < r->count ? r->tests[index].verdict : DVM_SCENARIO_UNSUPPORTED;
+}
+
+unsigned dvm_scenario_test_rules(const struct dvm_scenario_result *r, size_t index)
+{
+	return index < r->count ? r->tests[index].rules : 0;
 }
 
 const char *dvm_scenario_test_why(const struct dvm_scenario_result *r, size_t index)

@@ -259,7 +259,8 @@ static int level(struct search *s, struct dvmi_way *way)
 			}
 			if (rc)
 				return rc;
-			continue; /* what follows shows the same, and is further away */
+			if (!s->s->go_on)
+				continue; /* what follows shows the same, and is further away */
 		}
 		leave(s, sp, &h);
 		if (s->failed)

@@ -22,6 +22,7 @@ struct dvmi_shortest {
 	/* is this state, in which they have, one that is looked for? */
 	bool (*bad)(void *arg, const struct dvmi_state *st);
 	void *arg;
+	bool go_on; /* a known state that is not bad may become bad */
 	unsigned at_most;    /* steps to it; longer ways are not looked for */
 	uint64_t max_states; /* 0: no limit */
 	size_t max_memory_bytes;

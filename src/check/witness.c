@@ -23,7 +23,11 @@ struct finder {
 	struct candidate *list;
 	size_t count, capacity;
 	bool seen;
+	unsigned rule;	/* only executions that break it; 0: all; RULES: note what is broken */
+	unsigned rules; /* broken so far, bit n for Rn */
 };
+
+#define RULES 31
 
 bool dvmi_witness_wanted(const struct dvmi_run *r, const struct dvmi_state *st)
 {
@@ -38,7 +42,10 @@ bool dvmi_witness_wanted(const struct dvmi_run *r, const struct dvmi_state *st)
 
 static bool wanted_state(void *arg, const struct dvmi_state *st)
 {
-	return dvmi_witness_wanted(arg, st);
+	struct finder *f = arg;
+
+	return dvmi_witness_wanted(&f->w->run, st) &&
+	       (!f->rule || (dvmi_witness_broken(f->w, st) >> f->rule & 1));
 }
 
 /* ---- events whose results decide the condition ---- */
@@ -136,8 +143,11 @@ static int found_final(void *arg, const struct dvmi_program *prog, const struct 
 	struct finder *f = arg;
 
 	(void)prog;
-	f->seen = dvmi_witness_wanted(&f->w->run, st);
-	return f->seen;
+	if (f->rule != RULES)
+		return f->seen = wanted_state(f, st);
+	if (dvmi_witness_wanted(&f->w->run, st))
+		f->rules |= dvmi_witness_broken(f->w, st);
+	return 0;
 }
 
 static int add_candidate(struct finder *f, const size_t *choice)
@@ -165,6 +175,7 @@ static int find_candidates(struct finder *f)
 	r->ex.final_arg = f;
 	while (more && rc >= 0) {
 		f->seen = false;
+		memcpy(f->w->choice, choice, sizeof(f->w->choice));
 		rc = dvmi_run_build(r, choice);
 		if (!rc)
 			rc = dvmi_explore(&r->ex, r->prog);
@@ -191,20 +202,23 @@ static int shortest(struct finder *f)
 	struct dvm_witness *w = f->w;
 	struct dvmi_run *r = &w->run;
 	struct dvmi_way *way = dvmi_alloc(sizeof(*way));
+	const struct candidate *least = NULL;
 	unsigned best = DVMI_WAY_MAX + 1;
 	uint64_t states = 0;
 	int rc = way ? 0 : -DVM_ENOMEM;
 
 	for (size_t i = 0; i < f->count && rc >= 0 && f->list[i].bound < best; i++) {
 		struct dvmi_shortest s = {.bad = wanted_state,
-					  .arg = r,
+					  .arg = f,
+					  .go_on = f->rule != 0,
 					  .at_most = best - 1,
 					  .max_states = r->ex.max_states - states,
 					  .max_memory_bytes = r->ex.max_memory_bytes,
 					  .stop = r->ex.stop,
 					  .stop_arg = r->ex.stop_arg};
 
-		rc = dvmi_run_build(r, f->list[i].choice);
+		memcpy(w->choice, f->list[i].choice, sizeof(w->choice));
+		rc = dvmi_run_build(r, w->choice);
 		if (rc)
 			continue;
 		(void)dvmi_witness_needed(r, s.need);
@@ -214,14 +228,15 @@ static int shortest(struct finder *f)
 			continue;
 		best = way->bad;
 		w->way = *way;
-		memcpy(w->choice, f->list[i].choice, sizeof(w->choice));
+		least = &f->list[i];
 		memcpy(w->need, s.need, sizeof(w->need));
 	}
 	dvmi_free(way);
 	if (rc < 0)
 		return rc;
-	if (best > DVMI_WAY_MAX)
+	if (!least)
 		return -DVM_ENOENT;
+	memcpy(w->choice, least->choice, sizeof(w->choice));
 	rc = dvmi_run_build(r, w->choice);
 	return rc < 0 ? rc : 0;
 }
@@ -236,16 +251,17 @@ static int fill(struct dvm_witness *w)
 	return 0;
 }
 
-static int find(struct dvm_witness *w, const struct dvm_check_options *options,
+static int find(struct dvm_witness *w, unsigned rule, const struct dvm_check_options *options,
 		struct dvm_error *err)
 {
-	struct finder f = {.w = w};
+	struct finder f = {.w = w, .rule = rule};
 	int rc = dvmi_run_open(&w->run, w->test, options, err);
 
 	if (rc)
 		return rc;
 	if (!options || !options->max_states)
 		w->run.ex.max_states = STATES_MAX;
+	w->run.ex.each_tlbi = rule != 0;
 	rc = find_candidates(&f);
 	if (!rc && f.count) {
 		qsort(f.list, f.count, sizeof(*f.list), by_bound);
@@ -267,8 +283,29 @@ static int find(struct dvm_witness *w, const struct dvm_check_options *options,
 	return rc;
 }
 
+int dvmi_witness_rules(const struct dvm_litmus *test, const struct dvmi_origins *origins,
+		       const struct dvm_check_options *options, unsigned *rules)
+{
+	struct dvm_witness *w = dvmi_zalloc(sizeof(*w));
+	struct finder f = {.w = w, .rule = RULES};
+	int rc = w ? 0 : -DVM_ENOMEM;
+
+	if (w) {
+		w->test = test;
+		w->origins = origins;
+		rc = dvmi_run_open(&w->run, test, options, NULL);
+		w->run.ex.each_tlbi = true;
+		if (!rc)
+			rc = find_candidates(&f);
+		dvm_witness_free(w);
+	}
+	dvmi_free(f.list);
+	*rules = f.rules; /* a limit: those that were met until then */
+	return rc == -DVM_EBUDGET ? 0 : rc;
+}
+
 int dvmi_witness_find(const struct dvm_litmus *test, const struct dvmi_origins *origins,
-		      const struct dvm_check_options *options, struct dvm_witness **witness,
+		      unsigned rule, const struct dvm_check_options *options, struct dvm_witness **witness,
 		      struct dvm_error *err)
 {
 	struct dvm_witness *w = dvmi_zalloc(sizeof(*w));
@@ -278,7 +315,7 @@ int dvmi_witness_find(const struct dvm_litmus *test, const struct dvmi_origins *
 		return dvmi_error_nomem(err);
 	w->test = test;
 	w->origins = origins;
-	rc = find(w, options, err);
+	rc = find(w, rule, options, err);
 	if (rc)
 		dvm_witness_free(w);
 	else
@@ -289,11 +326,17 @@ int dvmi_witness_find(const struct dvm_litmus *test, const struct dvmi_origins *
 int dvm_litmus_witness(const struct dvm_litmus *test, const struct dvm_check_options *options,
 		       struct dvm_witness **witness, struct dvm_error *err)
 {
-	return dvmi_witness_find(test, NULL, options, witness, err);
+	return dvmi_witness_find(test, NULL, 0, options, witness, err);
 }
 
 int dvm_scenario_witness(const struct dvm_scenario_result *result, size_t index,
 			 struct dvm_witness **witness, struct dvm_error *err)
+{
+	return dvm_scenario_witness_of(result, index, 0, witness, err);
+}
+
+int dvm_scenario_witness_of(const struct dvm_scenario_result *result, size_t index, unsigned rule,
+			    struct dvm_witness **witness, struct dvm_error *err)
 {
 	const char *name = dvm_scenario_test_name(result, index);
 	const char *text = dvm_scenario_test_text(result, index);
@@ -304,12 +347,14 @@ int dvm_scenario_witness(const struct dvm_scenario_result *result, size_t index,
 
 	if (!name)
 		return dvmi_error(err, DVM_EINVAL, "witness", "there is no test %zu", index);
+	if (rule && !dvm_safety_rule_text(rule))
+		return dvmi_error(err, DVM_EINVAL, name, "there is no safety rule R%u", rule);
 	if (!origins)
 		return dvmi_error(err, DVM_ENOENT, name, "no stale use was found in this test");
 	rc = dvm_litmus_parse(name, text, strlen(text), &test, err);
 	if (rc)
 		return rc;
-	rc = dvmi_witness_find(test, origins, &options, witness, err);
+	rc = dvmi_witness_find(test, origins, rule, &options, witness, err);
 	if (rc)
 		dvm_litmus_free(test);
 	else

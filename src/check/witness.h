@@ -29,9 +29,10 @@ struct dvm_witness {
 };
 
 /* ---- witness.c ---- */
+/* @rule: only executions that break this safety rule; 0: any. */
 int dvmi_witness_find(const struct dvm_litmus *test, const struct dvmi_origins *origins,
-		      const struct dvm_check_options *options, struct dvm_witness **witness,
-		      struct dvm_error *err);
+		      unsigned rule, const struct dvm_check_options *options,
+		      struct dvm_witness **witness, struct dvm_error *err);
 /* Does a state show what the test asks for? */
 bool dvmi_witness_wanted(const struct dvmi_run *r, const struct dvmi_state *st);
 /* Events after which that is known, with all that come before them. Returns how many there are. */
@@ -45,8 +46,36 @@ bool dvmi_witness_silent(const struct dvm_witness *w, unsigned pe, unsigned ev);
 /* "CPU 1", "P1". */
 void dvmi_witness_cpu(const struct dvm_witness *w, unsigned pe, char *text, size_t size);
 
-/* ---- witness_rules.c: fills wrong and broke ---- */
+/* ---- witness_use.c: the stale use in the state w->end ---- */
+/* How far a TLBI came towards preventing it; the higher the closer. */
+enum dvmi_reach {
+	DVMI_REACH_NONE,
+	DVMI_REACH_OTHER, /* it is for another page or ASID */
+	DVMI_REACH_TWIN,  /* for the other ASID of a KPTI pair */
+	DVMI_REACH_LEVEL,
+	DVMI_REACH_SCOPE, /* local, on another CPU */
+	DVMI_REACH_EARLY, /* before the store to the descriptor */
+	DVMI_REACH_LATE,
+	DVMI_REACH_DONE, /* complete, and yet: the erratum */
+};
+struct dvmi_use {
+	unsigned pe, ev, walk;	/* the access and the event of its walk */
+	unsigned writer, write; /* PE and event of the store that made the translation stale */
+	uint16_t loc, asid;
+	bool clash;   /* the walk used it while memory held another: break-before-make */
+	bool foreign; /* it is of the mm that had the ASID before */
+	bool fault;   /* what it got is a fault */
+	enum dvmi_reach how; /* of the TLBI that came closest */
+	unsigned tlbi;
+};
+/* false: there is none. */
+bool dvmi_witness_use(const struct dvm_witness *w, struct dvmi_use *u);
+bool dvmi_witness_done(const struct dvm_witness *w, unsigned pe, unsigned ev);
+
+/* ---- witness_rules.c: fills wrong and broke from the state w->end ---- */
 void dvmi_witness_judge(struct dvm_witness *w);
+/* The same for a state on the way: the broken rules, bit n for rule n. */
+unsigned dvmi_witness_broken(struct dvm_witness *w, const struct dvmi_state *st);
 
 /* ---- witness_steps.c: one step in words ---- */
 struct dvmi_witness_row {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * R6 and R9: two mms under one ASID in a TLB, and a valid descriptor replaced without
- * break-before-make. Programs come in pairs that differ in one line, in the text of the strategy or in
+ * break-before-make; and what the kernel's own order is for. Programs come in pairs that differ in one line, in the text of the strategy or in
  * what the kernel does; expected results follow from the architecture's rules (docs/checker.md).
  */
 #include "litmus_util.h"
@@ -49,6 +49,11 @@ static const struct {
 	{"always-broadcast", "sync    ish ", "dsb     ishst ", "remap", 0, {4, 9, 0}},
 	{"always-broadcast", "tlbi    is", "tlbi    local", "remap", 0, {5, 9, 0}},
 	{"selftest-no-twin", NULL, NULL, "remap", DVM_SCENARIO_ENV_KPTI, {8, 9, 0}},
+	/* The comment of asm/mmu.h: "the dependency on CPU 1". A DMB orders no write of TTBR0. */
+	{"always-broadcast", NULL, NULL, "new-asid", 0, {0}},
+	{"always-broadcast", NULL, NULL, "new-asid", DVM_SCENARIO_ENV_NO_DEPENDENCY, {2, 0}},
+	/* Its switch-in branches on a load before it, or has a DSB: TTBR0 waits for either. */
+	{"active-cpu-v2", NULL, NULL, "new-asid", DVM_SCENARIO_ENV_NO_DEPENDENCY, {0}},
 };
 #define PAIRS ((int)(sizeof(pairs) / sizeof(pairs[0])))
 

@@ -5,6 +5,7 @@
  * and that each broken program breaks the rule it was made to break.
  */
 #include "litmus_util.h"
+#include "nearest.h"
 #include "scenario_util.h"
 
 #include "base/mem.h"
@@ -82,114 +83,6 @@ END_TEST
 
 /* ---- shortest ---- */
 
-struct level {
-	struct dvmi_state *st;
-	size_t count, capacity;
-};
-
-static void keep(void *arg, const struct dvmi_state *st)
-{
-	struct level *l = arg;
-
-	ck_assert_int_eq(dvmi_grow((void **)&l->st, &l->capacity, l->count + 1, sizeof(*l->st)), 0);
-	l->st[l->count++] = *st;
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct dvmi_state));
-}
-
-static void unique(struct level *l)
-{
-	size_t kept = 0;
-
-	if (l->count)
-		qsort(l->st, l->count, sizeof(*l->st), by_bytes);
-	for (size_t i = 0; i < l->count; i++)
-		if (!kept || by_bytes(&l->st[kept - 1], &l->st[i]) != 0)
-			l->st[kept++] = l->st[i];
-	l->count = kept;
-}
-
-static void successors(const struct dvmi_program *prog, const struct dvmi_state *st,
-		       struct level *next)
-{
-	for (unsigned p = 0; p < prog->pes; p++)
-		for (unsigned e = 0; e < prog->pe[p].events; e++)
-			(void)dvmi_step(prog, st, p, e, keep, next);
-}
-
-static bool can_end(const struct dvmi_program *prog, const struct dvmi_state *st)
-{
-	struct level next = {NULL, 0, 0};
-	bool end = dvmi_state_final(prog, st);
-
-	if (!end)
-		successors(prog, st, &next);
-	for (size_t i = 0; i < next.count && !end; i++)
-		end = can_end(prog, &next.st[i]);
-	dvmi_free(next.st);
-	return end;
-}
-
-static bool decided(const struct dvmi_program *prog, const struct dvmi_state *st,
-		    const uint64_t *need)
-{
-	for (unsigned p = 0; p < prog->pes; p++)
-		if (need[p] & ~st->done[p])
-			return false;
-	return true;
-}
-
-/* The least number of steps, fewer than @below, after which the condition is shown; or @below. */
-static unsigned nearest(const struct dvmi_run *r, const uint64_t *need, unsigned below)
-{
-	struct level now = {NULL, 0, 0}, next = {NULL, 0, 0}, swap;
-	struct dvmi_state st;
-	unsigned found = below;
-
-	dvmi_state_init(r->prog, &st);
-	keep(&now, &st);
-	for (unsigned depth = 0; depth < found && now.count; depth++) {
-		for (size_t i = 0; i < now.count && found == below; i++)
-			if (decided(r->prog, &now.st[i], need) &&
-			    dvmi_witness_wanted(r, &now.st[i]) && can_end(r->prog, &now.st[i]))
-				found = depth;
-		next.count = 0;
-		for (size_t i = 0; i < now.count && found == below; i++)
-			successors(r->prog, &now.st[i], &next);
-		unique(&next);
-		swap = now;
-		now = next;
-		next = swap;
-	}
-	dvmi_free(now.st);
-	dvmi_free(next.st);
-	return found;
-}
-
-static unsigned nearest_of_all(const struct dvm_litmus *test, const struct dvm_check_options *o,
-			       unsigned below)
-{
-	struct dvmi_run *r = dvmi_zalloc(sizeof(*r));
-	size_t choice[DVMI_PES_MAX];
-	bool more;
-
-	ck_assert_int_eq(dvmi_run_open(r, test, o, NULL), 0);
-	for (more = dvmi_run_first(r, choice); more; more = dvmi_run_next(r, choice)) {
-		uint64_t need[DVMI_PES_MAX];
-
-		if (dvmi_run_build(r, choice))
-			continue;
-		(void)dvmi_witness_needed(r, need);
-		below = nearest(r, need, below);
-	}
-	dvmi_run_close(r);
-	dvmi_free(r);
-	return below;
-}
-
 static const char *const litmus[] = {
 	/* store buffering by way of a TLB; a local flush without its pieces; two and three PEs */
 	"flush-local-no-post", "flush-local-pre-dmb-full", "flush-foreign-dsb-elsewhere",
@@ -209,9 +102,9 @@ START_TEST(no_execution_of_a_litmus_test_is_shorter)
 	ck_assert_int_eq(dvm_litmus_witness(test, NULL, &w, NULL), 0);
 	steps = dvm_witness_steps(w);
 	ck_assert_int_eq(dvm_witness_replay(w), 0);
-	ck_assert_uint_eq(nearest_of_all(test, NULL, steps), steps);
+	ck_assert_uint_eq(nearest_of_all(test, NULL, NULL, 0, steps), steps);
 	/* The search by breadth does find the one there is. */
-	ck_assert_uint_eq(nearest_of_all(test, NULL, steps + 1), steps);
+	ck_assert_uint_eq(nearest_of_all(test, NULL, NULL, 0, steps + 1), steps);
 	dvm_witness_free(w);
 	dvm_litmus_free(test);
 	free(text);
@@ -240,7 +133,7 @@ START_TEST(no_stale_use_is_shorter)
 	while (strcmp(dvm_scenario_test_name(r, i), short_ones[_i].test) != 0)
 		i++;
 	ck_assert_int_eq(dvm_scenario_witness(r, i, &w, NULL), 0);
-	ck_assert_uint_eq(nearest_of_all(w->test, &o, dvm_witness_steps(w) + 1),
+	ck_assert_uint_eq(nearest_of_all(w->test, NULL, &o, 0, dvm_witness_steps(w) + 1),
 			  dvm_witness_steps(w));
 	dvm_witness_free(w);
 	dvm_scenario_free(r);
@@ -256,8 +149,8 @@ static const struct {
 	unsigned rules[3]; /* all of the first UNSAFE test's */
 	const char *line;  /* what is blamed */
 } caught[] = {
-	{"null", NULL, NULL, "second-thread", {2, 0, 0}, "No TLBI"},
-	{"null", NULL, NULL, "stay", {2, 0, 0}, "No TLBI"},
+	{"null", NULL, NULL, "second-thread", {2, 0, 0}, "no TLBI"},
+	{"null", NULL, NULL, "stay", {2, 0, 0}, "no TLBI"},
 	{"selftest-no-pre", NULL, NULL, "second-thread", {3, 1, 0}, "'tlbi is' (line 11)"},
 	{"selftest-no-post", NULL, NULL, "second-thread", {2, 0, 0}, "'tlbi is' (line 12)"},
 	{"selftest-bad-ttl", NULL, NULL, "second-thread", {7, 1, 0}, "level hint"},
