@@ -17,6 +17,7 @@ struct dvmi_origin {
 struct dvmi_origins {
 	unsigned cols;
 	bool moves; /* the flusher changes CPUs */
+	unsigned sampled; /* line in which the flush first asks for its CPU; 0: nowhere */
 	bool kpti, erratum;
 	const char *title[DVMI_ORIGIN_CPUS];
 	bool away[DVMI_ORIGIN_CPUS]; /* the mm is never installed on this CPU */

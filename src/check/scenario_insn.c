@@ -409,8 +409,12 @@ void dvmi_scn_effect(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
 		notify(x);
 	} else if (insn->op == DVMI_PARK) {
 		/* A walk may be in progress when TTBR0 becomes the reserved table. */
-		if (x->h->walker)
+		if (x->h->walker) {
 			dvmi_scn_line(x->t, x->column, "WALK X4,[X1]");
+			x->t->col[x->column].line[x->t->col[x->column].lines - 1].origin = 0;
+			dvmi_scn_note(x->t, x->column,
+				      "table walker: at work for the mm when the CPU is parked");
+		}
 	} else if (insn->op >= DVMI_MIGRATE_DISABLE && insn->op <= DVMI_IRQ_ENABLE) {
 		protection(x, s, insn);
 	} else if (insn->op == DVMI_SECTION) {

@@ -108,6 +108,7 @@ void dvmi_plan_unmap(struct dvmi_plan *pl, unsigned c)
 	}
 	dvmi_scn_line(pl->t, c, "STR X3,[X2]");
 	dvmi_scn_note(pl->t, c, pl->t->stored ? "kernel: store to the descriptor of x"
+				: pl->freed   ? "kernel: clears table entry x, to free the table"
 					      : "kernel: unmap x");
 }
 
@@ -123,21 +124,24 @@ void dvmi_plan_reuse(struct dvmi_plan *pl, unsigned c)
 	}
 	dvmi_scn_line(pl->t, c, "MOV X6,#2");
 	dvmi_scn_line(pl->t, c, "STR W6,[X5]");
-	dvmi_scn_note(pl->t, c, "kernel: the page has a new use");
+	dvmi_scn_note(pl->t, c, pl->freed ? "kernel: the freed table has a new use"
+					  : "kernel: the page has a new use");
 }
 
 void dvmi_plan_use(struct dvmi_plan *pl, unsigned c)
 {
+	bool device = pl->env.btm || pl->env.sva;
+
 	if (pl->use == DVMI_USE_STORE || pl->use == DVMI_USE_OWN_STORE) {
 		dvmi_scn_line(pl->t, c, "MOV X4,#1");
 		dvmi_scn_line(pl->t, c, "STR W4,[X1]");
-		dvmi_scn_note(pl->t, c, "user: store to x");
+		dvmi_scn_note(pl->t, c, device ? "device: store to x" : "user: store to x");
 	} else if (pl->use == DVMI_USE_WALK) {
 		dvmi_scn_line(pl->t, c, "WALK X4,[X1]");
 		dvmi_scn_note(pl->t, c, "table walker: reads the table");
 	} else {
 		dvmi_scn_line(pl->t, c, "LDR W4,[X1]");
-		dvmi_scn_note(pl->t, c, "user: load of x");
+		dvmi_scn_note(pl->t, c, device ? "device: load of x" : "user: load of x");
 	}
 }
 

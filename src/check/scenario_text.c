@@ -203,6 +203,18 @@ static void origin_of(const struct dvmi_scn_test *t, const struct dvmi_scn_line 
 	dvmi_buf_fini(&b);
 }
 
+/* The first instruction of the flush hook, as it is written, that asks for `self`. */
+static unsigned sampled(const struct dvmi_program *p)
+{
+	int from = p->hooks[DVMI_HOOK_FLUSH];
+
+	for (unsigned i = from < 0 ? p->insns_count : (unsigned)from; i < p->insns_count; i++)
+		if (p->insns[i].src[0].kind == DVMI_SELF || p->insns[i].src[1].kind == DVMI_SELF ||
+		    p->insns[i].index.kind == DVMI_SELF)
+			return p->insns[i].line;
+	return 0;
+}
+
 int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origins)
 {
 	struct dvmi_origins *o = dvmi_zalloc(sizeof(*o));
@@ -211,6 +223,7 @@ int dvmi_scn_origins(const struct dvmi_scn_test *t, struct dvmi_origins **origin
 		return -DVM_ENOMEM;
 	o->cols = t->cols;
 	o->moves = t->moves;
+	o->sampled = sampled(t->p);
 	o->kpti = t->env.kpti;
 	o->erratum = t->env.erratum;
 	for (unsigned c = 0; c < t->cols && c < DVMI_ORIGIN_CPUS; c++) {

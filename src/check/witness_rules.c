@@ -182,9 +182,9 @@ static void blame(struct dvm_witness *w, const struct dvmi_use *u, unsigned t, e
 			 tlbi, from, cpu);
 		broke(w, w->origins && strstr(w->origins->title[u->pe], "SMMU") ? 10 : 5,
 		      "%s on %s, while %s may hold the translation", tlbi, from, cpu);
-		if (w->origins && w->origins->moves && r->pe != u->writer)
-			broke(w, 11, "%s runs on %s after the task left the CPU it had sampled",
-			      tlbi, from);
+		if (w->origins && w->origins->sampled && w->origins->moves && r->pe != u->writer)
+			broke(w, 11, "%s runs on %s after the task left the CPU it had sampled in line "
+				     "%u", tlbi, from, w->origins->sampled);
 		break;
 	case DVMI_REACH_DONE:
 		snprintf(w->wrong, sizeof(w->wrong),
@@ -197,8 +197,8 @@ static void blame(struct dvm_witness *w, const struct dvmi_use *u, unsigned t, e
 	case DVMI_REACH_TWIN:
 		snprintf(w->wrong, sizeof(w->wrong),
 			 "%s is for one ASID of a KPTI pair; %s used the old translation of the "
-			 "other.",
-			 tlbi, cpu);
+			 "other, ASID %u.",
+			 tlbi, cpu, u->asid);
 		broke(w, 8, "the twin of %s is missing", tlbi);
 		break;
 	case DVMI_REACH_LEVEL:

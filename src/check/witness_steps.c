@@ -126,6 +126,8 @@ static void say_entries(const struct dvm_witness *w, const struct dvmi_state *st
 			continue;
 		say(text, size, "%s%s=", text[0] ? ", " : "", w->test->space.names[page]);
 		say_value(w, text, size, v);
+		if (w->origins && w->origins->kpti)
+			say(text, size, " of ASID %u", asid);
 	}
 }
 
@@ -238,7 +240,7 @@ static void tell_walk(const struct teller *t, const struct dvmi_state *before,
 		if (before->wloc[before->order[i]] == loc)
 			since = step_of(t, r->pe, r->ev);
 	}
-	say(text, size, "translates %s: ",
+	say(text, size, w->run.prog->tables >> loc & 1 ? "reads table entry %s: " : "translates %s: ",
 	    w->test->space.names[dvmi_page_of_desc(w->run.prog, loc)]);
 	if (loc != dvmi_walk_desc(w->run.prog, e, dvmi_page_of_desc(w->run.prog, loc))) {
 		say(text, size, "uses the TLB entry ");

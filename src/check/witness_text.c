@@ -124,6 +124,17 @@ static void put_text(struct dvmi_buf *buf, const char *fmt, ...)
 	}
 }
 
+/* How to read the table, for whoever meets one for the first time. */
+static void put_legend(struct table *t)
+{
+	if (!t->w->origins)
+		return;
+	put_text(t->buf, "[PTE(x)]: the %s of x; (oa:PA(x)): it points to x's own page. [x]: that page. "
+			 "[mm_w], [cpu1_w]: words. early: before what precedes it in program order.",
+		 t->w->test->tables ? "table entry" : "descriptor");
+	dvmi_buf_puts(t->buf, "\n");
+}
+
 static void put_end(struct table *t)
 {
 	const struct dvm_witness *w = t->w;
@@ -135,8 +146,8 @@ static void put_end(struct table *t)
 			 dvm_safety_rule_text(w->broke[i].rule), w->broke[i].text);
 	put_text(t->buf,
 		 "No execution gets there in fewer steps: %u of the machine, with the translations "
-		 "of other pages, which are not shown. %u more end it.",
-		 w->way.bad, w->way.length - w->way.bad);
+		 "of other pages, which are not shown.",
+		 w->way.bad);
 }
 
 int dvm_witness_text(const struct dvm_witness *w, char **text)
@@ -151,6 +162,7 @@ int dvm_witness_text(const struct dvm_witness *w, char **text)
 	t.width = (PAGE_WIDTH - STEP_WIDTH) / t.pes - GAP;
 	if (t.width < COLUMN_MIN)
 		t.width = COLUMN_MIN;
+	put_legend(&t);
 	put_heading(&t);
 	for (unsigned i = 0; i < rows; i++)
 		put_row(&t, &row[i]);
