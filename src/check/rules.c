@@ -308,7 +308,7 @@ static const struct rule_info rules[DVMI_RULES] = {
 		 "seen yet",
 		 NULL, false},
 	[DVMI_R_RMW_FORWARD] =
-		{"rmw-forward", "aob: rmw; lrs; [A|Q]",
+		{"rmw-forward", "aob: rmw; lrs; [A], [Q]",
 		 "an acquire read takes nothing from an atomic whose read is not done", NULL,
 		 false},
 	[DVMI_R_ATOMIC] = {"atomic", "atomic",

@@ -167,6 +167,27 @@ START_TEST(a_header_that_names_no_pairs_is_an_error)
 }
 END_TEST
 
+/* docs/checker.md states the model: every rule, and the source of each condition. */
+START_TEST(every_rule_is_documented_with_its_source)
+{
+	char *doc = util_file(DVMSIM_SOURCE_DIR "/docs/checker.md"), text[512];
+	bool condition = false;
+
+	for (unsigned r = 0; r < dvm_check_rules(); r++) {
+		const char *name = dvm_check_rule_name(r);
+
+		condition |= !strcmp(name, "coherence-write"); /* the first that is no order */
+		if (condition)
+			snprintf(text, sizeof(text), "\n| `%s` | %s | ", name, dvm_check_rule_source(r));
+		else
+			snprintf(text, sizeof(text), "`%s`", name);
+		ck_assert_msg(strstr(doc, text) != NULL, "docs/checker.md lacks %s", text);
+	}
+	ck_assert(condition);
+	free(doc);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "monitors");
@@ -176,6 +197,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, the_flag_of_break_before_make, 0,
 			    (int)(sizeof(flags) / sizeof(flags[0])));
 	tcase_add_test(tc, a_header_that_names_no_pairs_is_an_error);
+	tcase_add_test(tc, every_rule_is_documented_with_its_source);
 }
 
 CHECK_MAIN("monitors", add_cases)
