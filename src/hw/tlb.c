@@ -90,6 +90,7 @@ int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *g,
 	tlb->stage2_granule = stage2;
 	tlb->geometry = *g;
 	tlb->hop_ps = hop_ps;
+	tlb->threads = 1;
 	memory = (char *)tlb + ((sizeof(*tlb) + 15) & ~(size_t)15);
 	for (int i = 0; i < DVMI_PARTS; i++) {
 		tlb_array_init(&tlb->part[i], &shape[i], memory);
@@ -118,9 +119,10 @@ void dvmi_tlb_free(struct dvmi_tlb *tlb)
 	dvmi_free(tlb);
 }
 
-void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order)
+void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order, unsigned threads)
 {
 	tlb->order = order;
+	tlb->threads = threads;
 }
 
 /* Fibonacci hashing; the query includes ASID and VMID. */

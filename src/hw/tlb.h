@@ -72,6 +72,7 @@ struct dvmi_tlb;
 struct dvmi_tlb_context {
 	uint16_t asid;
 	uint8_t vmid;
+	uint8_t thread; /* of those that share the TLB, from 0 */
 	bool timed;
 	const struct dvmi_ptable *lower, *upper;
 	/* In a virtual machine whose stage 2 is on, else NULL; and the address space's number there. */
@@ -126,8 +127,12 @@ int dvmi_tlb_new(struct dvmi_tlb **out, const struct dvmi_tlb_geometry *geometry
 		 struct dvmi_tlb_log *log, uint64_t hop_ps, struct dvm_error *err);
 void dvmi_tlb_free(struct dvmi_tlb *tlb);
 
-/* The place of this TLB's CPU in the order of what happens at one instant; 0 unless set. */
-void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order);
+/*
+ * The place of this TLB's CPU in the order of what happens at one instant; 0 unless set. @threads
+ * CPUs, this and the next ones, may share it (FEAT_TTCNP): then an access says by context.thread which
+ * of them makes it. What one filled serves all, a local operation of one acts on all.
+ */
+void dvmi_tlb_set_order(struct dvmi_tlb *tlb, uint32_t order, unsigned threads);
 
 /* One access at @now_ps, after settling up to it. @record as in a batch. */
 void dvmi_tlb_access(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint64_t record,

@@ -32,7 +32,7 @@ struct dvmi_tlb {
 
 	struct dvmi_tlb_log *log;
 	uint64_t hop_ps;
-	uint32_t order; /* of its CPU */
+	uint32_t order, threads; /* of its first CPU; how many share it */
 	/* Operations of its own still to come, by time. */
 	struct tlb_op *own;
 	size_t own_n, own_capacity;
@@ -68,6 +68,13 @@ void tlb_own_settle(struct dvmi_tlb *tlb, uint64_t now_ps);
 /* tlb_log.c */
 int tlb_log_attach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb, struct dvm_error *err);
 void tlb_log_detach(struct dvmi_tlb_log *log, struct dvmi_tlb *tlb);
+
+/* The version of what is filled at @now_ps: of those that share a TLB, lower CPUs come first. */
+static inline uint64_t tlb_time(const struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context,
+				uint64_t now_ps)
+{
+	return now_ps * tlb->threads + context->thread;
+}
 
 enum tlb_use { TLB_USE_LEAF, TLB_USE_WALK, TLB_USE_STAGE2 };
 

@@ -98,11 +98,20 @@ int tlb_op_init(struct tlb_op *op, const struct dvmi_granule *g, const struct dv
 	return dvmi_error(err, DVM_EINVAL, "tlbi", "unknown operation %d", (int)inval->kind);
 }
 
+/*
+ * Which versions a watch judges: those below this. Of versions that are times: an entry filled at the
+ * instant of the change by a CPU that comes first is older than the change (tlb_time()).
+ */
+static uint64_t judged(const struct dvmi_tlb *tlb, const struct tlb_op *op)
+{
+	uint64_t first = op->by > tlb->order ? op->by - tlb->order : 0;
+
+	return op->version * tlb->threads + (first < tlb->threads ? first : tlb->threads);
+}
+
 void tlb_op_apply(struct dvmi_tlb *tlb, const struct tlb_op *op, int watch)
 {
-	/* Of versions that are times: an entry filled at the instant of the change by a CPU that
-	   comes first is older than the change. */
-	uint64_t before = watch ? op->version + (tlb->order < op->by) : 0, hits = 0;
+	uint64_t before = watch ? judged(tlb, op) : 0, hits = 0;
 
 	if (watch && !before)
 		return;

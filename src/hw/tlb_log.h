@@ -63,7 +63,8 @@ int dvmi_tlb_log_post(struct dvmi_tlb_log *log, const struct dvmi_inval *inval, 
  * holds one then has it marked; its next use reports DVMI_TLB_STALE. Marked entries leave the fast
  * path, so nothing is paid per access, watch or no watch. Kinds: DVMI_INVAL_VA matches the ASID's
  * non-global entries (global ones carry versions of the other table), DVMI_INVAL_VAA all,
- * DVMI_INVAL_ASID the ASID's; DVMI_INVAL_IPA and _VMALLS12 those of stage 2. With leaf_only 0 walk-cache entries are judged too: for flushes
+ * DVMI_INVAL_ASID the ASID's; DVMI_INVAL_IPA and _VMALLS12 those of stage 2. With leaf_only 0
+ * walk-cache entries are judged too: for flushes
  * after which table pages are freed. Takes effect everywhere at @at_ps, without a hop.
  */
 int dvmi_tlb_log_watch(struct dvmi_tlb_log *log, const struct dvmi_inval *range, uint64_t version,

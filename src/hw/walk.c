@@ -71,7 +71,7 @@ static unsigned stage2(const struct walk *w, uint64_t ipa)
 	if (a->entries) {
 		key = tlb_key(a, query, s->size_class, 0);
 		tlb_array_put(a, tlb_array_victim(a, key), key,
-			      w->context->timed ? w->now_ps : s->version, ++tlb->clock,
+			      w->context->timed ? w->version : s->version, ++tlb->clock,
 			      &tlb->counts);
 	}
 	return s->reads;
@@ -142,7 +142,7 @@ int tlb_walk(struct dvmi_tlb *tlb, const struct dvmi_tlb_context *context, uint6
 		w.version = dvmi_ptable_version(pt);
 	}
 	if (context->timed)
-		w.version = now_ps;
+		w.version = tlb_time(tlb, context, now_ps);
 	class = x.size_bits ? dvmi_granule_class(g, x.size_bits) : 0;
 	result->level = DVMI_TLB_WALK;
 	result->fetches = stage1(&w, g->cls[class].level, x.global);

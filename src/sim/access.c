@@ -6,7 +6,8 @@
  *  - a DVM message: work lost to snoops when its node begins, an invalidation after that;
  *  - an interrupt: from its arrival, work lost, what its handler invalidates, a switch to another task;
  *  - a tick, which another CPU may make necessary at any time;
- *  - the return of a flush: from then on older translations must not be used (tlbs.h).
+ *  - the return of a flush: from then on older translations must not be used (tlbs.h);
+ *  - any access of a CPU that shares the TLB, which it makes when it acts next.
  * Each is an event that is known, or comes from an act of a CPU, and then no sooner than
  * dvmi_reach_ps() after it unless that CPU is inside a flush. What a walk reads from the tables is
  * told by time (tlbs.h). So every access meets what it would meet if all accesses of all CPUs were
@@ -66,6 +67,20 @@ static uint64_t tick_after(const struct dvm_sim *s, uint64_t now)
 	return (now + tick - 1) / tick * tick;
 }
 
+/* When a CPU acts that shares the TLB of @c; who shares with a virtual machine's is not looked up. */
+static uint64_t sharer_acts(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now)
+{
+	unsigned sharers = dvmi_tlb_sharers(s->hw, s->cfg), first = c->id - c->id % sharers;
+	uint64_t next = DVMI_NEVER;
+
+	if (sharers > 1 && c->guest->vmid)
+		return now + 1;
+	for (unsigned n = first; n < first + sharers && n < s->cpus_used; n++)
+		if (n != c->id)
+			next = least(next, dvmi_evq_cpu_get(&s->evq, n));
+	return next;
+}
+
 /* No access at or after this: something may be felt by then. */
 static uint64_t limit(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_t now)
 {
@@ -73,7 +88,7 @@ static uint64_t limit(const struct dvm_sim *s, const struct dvmi_cpu *c, uint64_
 
 	if (s->options.strict_order)
 		return now + 1;
-	felt = dvmi_evq_felt_ps(&s->evq, dvmi_slot(s, c));
+	felt = least(dvmi_evq_felt_ps(&s->evq, dvmi_slot(s, c)), sharer_acts(s, c, now));
 	if (s->simulated)
 		felt = least(felt, tick_after(s, now));
 	return c->interrupts_count ? least(felt, c->interrupts[0].at_ps) : felt;

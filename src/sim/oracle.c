@@ -35,6 +35,7 @@ struct holds {
 
 struct dvmi_oracle {
 	unsigned cpus;        /* the device, if there is one, has this number */
+	unsigned threads;     /* CPUs that share translations */
 	uint32_t mms;
 	size_t words;
 	bool *bound;          /* per mm: the device shares it; NULL: no device */
@@ -64,6 +65,7 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 	if (!o)
 		return -DVM_ENOMEM;
 	o->cpus = cpus;
+	o->threads = 1;
 	o->mms = mms;
 	o->words = dvmi_bitmap_words(cpus + 1);
 	o->mm = dvmi_calloc(mms, sizeof(*o->mm));
@@ -102,6 +104,28 @@ void dvmi_oracle_free(struct dvmi_oracle *o)
 	dvmi_free(o);
 }
 
+void dvmi_oracle_share(struct dvmi_oracle *o, unsigned threads)
+{
+	o->threads = threads;
+}
+
+/* The CPUs that share with @cpu, itself included: from *@first to before what is returned. */
+static unsigned sharers(const struct dvmi_oracle *o, unsigned cpu, unsigned *first)
+{
+	*first = cpu - cpu % o->threads;
+	return *first + o->threads < o->cpus ? *first + o->threads : o->cpus;
+}
+
+/* Is @mm installed on @cpu, or one that shares with it? */
+static bool installed(const struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	unsigned n, end = sharers(o, cpu, &n);
+
+	while (n < end && o->current[n] != mm)
+		n++;
+	return n < end;
+}
+
 static void list(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 {
 	uint64_t *listed = map_of(o, mm, LISTED);
@@ -121,9 +145,13 @@ static void list(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 {
+	unsigned n, end = sharers(o, cpu, &n);
+
 	o->current[cpu] = mm;
-	dvmi_bitmap_set(map_of(o, mm, HELD), cpu);
-	list(o, cpu, mm);
+	for (; n < end; n++) {
+		dvmi_bitmap_set(map_of(o, mm, HELD), n);
+		list(o, n, mm);
+	}
 }
 
 void dvmi_oracle_leave(struct dvmi_oracle *o, unsigned cpu)
@@ -151,7 +179,7 @@ static uint64_t *covered(const struct dvmi_oracle *o, struct dvmi_oracle_flush *
 	return f->maps + o->words;
 }
 
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
+static void flush_one(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
 {
 	struct holds *h = &o->holds[cpu];
 	size_t kept = 0;
@@ -161,7 +189,7 @@ void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvm
 
 		if (dvmi_mm_in_group(group, mm))
 			dvmi_bitmap_clear(map_of(o, mm, STALE), cpu);
-		if (o->current[cpu] == mm || !dvmi_mm_in_group(group, mm)) {
+		if (installed(o, cpu, mm) || !dvmi_mm_in_group(group, mm)) {
 			h->mms[kept++] = mm;
 			continue;
 		}
@@ -170,8 +198,16 @@ void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvm
 	}
 	h->count = kept;
 	for (struct dvmi_oracle_flush *f = o->made; f; f = f->next_made)
-		if (f->mm != o->current[cpu] && dvmi_mm_in_group(group, f->mm))
+		if (!installed(o, cpu, f->mm) && dvmi_mm_in_group(group, f->mm))
 			dvmi_bitmap_set(covered(o, f), cpu);
+}
+
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
+{
+	unsigned n, end = sharers(o, cpu, &n);
+
+	for (; n < end; n++)
+		flush_one(o, n, group);
 }
 
 struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,
@@ -246,7 +282,7 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 }
 
 /* CPU @cpu holds nothing of what @f flushed any more. */
-static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
+static void cover_one(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
 	dvmi_bitmap_set(covered(o, f), cpu);
 	if (cpu == o->cpus)
@@ -255,12 +291,21 @@ static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned c
 		dvmi_bitmap_clear(map_of(o, f->mm, STALE), cpu);
 	if (!f->whole_asid)
 		return;
-	if (o->current[cpu] != f->mm)
+	if (!installed(o, cpu, f->mm))
 		dvmi_bitmap_clear(map_of(o, f->mm, HELD), cpu);
 	/* Nothing older than @f's TLBIs is left there: so much is done for flushes that began before. */
 	for (struct dvmi_oracle_flush *g = o->made; g; g = g->next_made)
 		if (g->mm == f->mm && g->number < f->number)
 			dvmi_bitmap_set(covered(o, g), cpu);
+}
+
+/* The same for those that share with it: a local operation was completed there. */
+static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
+{
+	unsigned n, end = sharers(o, cpu, &n);
+
+	for (; n < end; n++)
+		cover_one(o, f, n);
 }
 
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)
@@ -298,7 +343,7 @@ static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 			unsigned cpu = (unsigned)(w * 64) + (unsigned)__builtin_ctzll(bits);
 
 			if (cpu != o->cpus || o->hears)
-				cover(o, f, cpu);
+				cover_one(o, f, cpu);
 		}
 }
 
@@ -408,7 +453,7 @@ void dvmi_oracle_device(struct dvmi_oracle *o, uint32_t mm, bool bound, bool hea
 void dvmi_oracle_notified(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	if (f)
-		cover(o, f, o->cpus);
+		cover_one(o, f, o->cpus);
 }
 
 int dvmi_oracle_device_use(const struct dvmi_oracle *o, struct dvm_error *err)

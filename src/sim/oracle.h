@@ -30,6 +30,11 @@ struct dvmi_oracle_flush;
 
 int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle);
 void dvmi_oracle_free(struct dvmi_oracle *oracle);
+/*
+ * Each @threads CPUs in a row share their translations (FEAT_TTCNP; 1 unless said): what one may hold all
+ * may hold, and what one removes is removed for all.
+ */
+void dvmi_oracle_share(struct dvmi_oracle *oracle, unsigned threads);
 
 /* @mm is installed on @cpu (TTBR0 written): it may hold translations from now on. */
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm);

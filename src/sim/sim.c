@@ -181,12 +181,13 @@ static int set_machine(struct dvm_sim *s)
 {
 	struct dvmi_workset_rules rules = { .pages = WORKING_SET_PAGES,
 					    .period_ps = WORKING_SET_PERIOD_PS,
-					    .capacity = s->hw->tlb_l2_entries };
+					    .sharers = dvmi_tlb_sharers(s->hw, s->cfg) };
 	struct dvmi_words_size words = { .kernels = s->guests_count,
 					 .cpus = s->guests->cpus_count, .mms = s->mms_count,
 					 .tasks = s->tasks_count };
 	int ret;
 
+	rules.capacity = dvmi_tlb_share_of(s->hw, s->cfg, s->hw->tlb_l2_entries, s->hw->tlb_l2_ways);
 	if (s->options.working_set_pages)
 		rules.pages = s->options.working_set_pages;
 	s->refill_ps = dvmi_sim_refill_ps(s->hw, s->cfg, s->cfg->vm_stage2 ? &s->stage2 : NULL,
@@ -206,6 +207,8 @@ static int set_machine(struct dvm_sim *s)
 	if (!ret)
 		ret = dvmi_oracle_new(s->cpus_used > s->cpus_count ? s->cpus_used :
 									s->cpus_count, s->mms_count, &s->oracle);
+	if (!ret)
+		dvmi_oracle_share(s->oracle, dvmi_tlb_sharers(s->hw, s->cfg));
 	if (!ret)
 		ret = dvmi_workset_new(s->cpus_count, s->mms_count, &rules, &s->workset);
 	return ret;

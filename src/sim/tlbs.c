@@ -29,12 +29,12 @@ struct deferred {
 
 struct dvmi_tlbs {
 	struct dvmi_granule granule;
-	unsigned cpus, sockets;
+	unsigned cpus, sockets, sharers; /* sharers: CPUs, in a row, that have one TLB together */
 	struct dvmi_stage2 stage2;
 	bool nested; /* the kernel that runs is a guest's, with a second stage */
 	uint64_t access_ps;
 	struct dvmi_tlb_log **logs; /* one per socket */
-	struct dvmi_tlb **tlbs;
+	struct dvmi_tlb **tlbs; /* per CPU */
 	struct vm vms[DVMI_TLB_VMIDS];
 	struct journey *journeys;
 	size_t journeys_count, journeys_capacity;
@@ -47,19 +47,21 @@ struct dvmi_tlbs {
 /* ---- making ---- */
 
 static struct dvmi_tlb_geometry geometry_of(const struct dvmi_tlbs *a, const struct dvmi_hw *hw,
-					    unsigned page_shift)
+					    const struct dvmi_kernel_cfg *cfg, unsigned page_shift)
 {
+#define SHARE(entries, ways) ((int)dvmi_tlb_share_of(hw, cfg, entries, ways))
 	return (struct dvmi_tlb_geometry){
-		.stage2_entries = a->nested ? (int)hw->tlb_stage2_entries : 0,
+		.stage2_entries = a->nested ? SHARE(hw->tlb_stage2_entries, 0) : 0,
 		.stage2_granule_bits = a->nested ? a->stage2.granule_bits : 0,
 		.granule_bits = (int)page_shift, .va_bits = 48,
-		.l1i_entries = (int)hw->tlb_l1i_entries, .l1i_ways = (int)hw->tlb_l1i_ways,
-		.l1d_entries = (int)hw->tlb_l1d_entries, .l1d_ways = (int)hw->tlb_l1d_ways,
-		.l2_entries = (int)hw->tlb_l2_entries, .l2_ways = (int)hw->tlb_l2_ways,
-		.walk_cache_entries = (int)hw->tlb_walk_cache_entries,
+		.l1i_entries = SHARE(hw->tlb_l1i_entries, hw->tlb_l1i_ways), .l1i_ways = (int)hw->tlb_l1i_ways,
+		.l1d_entries = SHARE(hw->tlb_l1d_entries, hw->tlb_l1d_ways), .l1d_ways = (int)hw->tlb_l1d_ways,
+		.l2_entries = SHARE(hw->tlb_l2_entries, hw->tlb_l2_ways), .l2_ways = (int)hw->tlb_l2_ways,
+		.walk_cache_entries = SHARE(hw->tlb_walk_cache_entries, 0),
 		.walkers = (int)hw->tlb_walkers,
 		.l2_hit_ps = hw->tlb_l2_hit_ps, .walk_step_ps = hw->tlb_walk_step_ps,
 	};
+#undef SHARE
 }
 
 static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_delivery *d)
@@ -79,18 +81,24 @@ static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_de
 		dvmi_tlbs_untag(a, d->tag);
 }
 
-static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw, unsigned page_shift,
+static int make_tlbs(struct dvmi_tlbs *a, const struct dvmi_hw *hw,
+		     const struct dvmi_kernel_cfg *cfg, unsigned page_shift,
 		     const struct dvmi_topology *topology, struct dvm_error *err)
 {
-	struct dvmi_tlb_geometry g = geometry_of(a, hw, page_shift);
+	struct dvmi_tlb_geometry g = geometry_of(a, hw, cfg, page_shift);
 	int ret = 0;
 
 	for (unsigned n = 0; n < a->sockets && !ret; n++)
 		ret = dvmi_tlb_log_new(&a->logs[n], &a->granule, err);
-	for (unsigned c = 0; c < a->cpus && !ret; c++)
-		ret = dvmi_tlb_new(&a->tlbs[c], &g, a->logs[dvmi_cpu_socket(topology, c)], 0, err);
-	for (unsigned c = 0; c < a->cpus && !ret; c++)
-		dvmi_tlb_set_order(a->tlbs[c], c);
+	for (unsigned c = 0; c < a->cpus && !ret; c++) {
+		if (c % a->sharers)
+			a->tlbs[c] = a->tlbs[c - 1];
+		else
+			ret = dvmi_tlb_new(&a->tlbs[c], &g, a->logs[dvmi_cpu_socket(topology, c)],
+					   0, err);
+	}
+	for (unsigned c = 0; c < a->cpus && !ret; c += a->sharers)
+		dvmi_tlb_set_order(a->tlbs[c], c, a->sharers);
 	return ret;
 }
 
@@ -128,6 +136,7 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 	if (!a)
 		return dvmi_error_nomem(err);
 	a->cpus = cpus;
+	a->sharers = dvmi_tlb_sharers(hw, cfg);
 	a->sockets = topology->sockets;
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
 	a->logs = dvmi_calloc(a->sockets, sizeof(struct dvmi_tlb_log *));
@@ -139,7 +148,7 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 	if (!ret && (!a->logs || !a->tlbs || dvmi_tlbs_vm(a, 0, asids)))
 		ret = dvmi_error_nomem(err);
 	if (!ret)
-		ret = make_tlbs(a, hw, page_shift, topology, err);
+		ret = make_tlbs(a, hw, cfg, page_shift, topology, err);
 	if (ret) {
 		dvmi_tlbs_free(a);
 		return ret;
@@ -153,7 +162,7 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 {
 	if (!a)
 		return;
-	for (unsigned c = 0; a->tlbs && c < a->cpus; c++)
+	for (unsigned c = 0; a->tlbs && c < a->cpus; c += a->sharers)
 		dvmi_tlb_free(a->tlbs[c]);
 	for (unsigned n = 0; a->logs && n < a->sockets; n++)
 		dvmi_tlb_log_free(a->logs[n]);
@@ -181,6 +190,7 @@ int dvmi_tlbs_stale(const struct dvmi_tlbs *a, unsigned cpu, uint32_t mm, struct
 void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 {
 	struct dvmi_tlb_context context = { .asid = span->asid, .vmid = span->vmid,
+					    .thread = (uint8_t)(span->cpu % a->sharers),
 					    .timed = true, .space = span->mm,
 					    .stage2 = a->nested ? &a->stage2 : NULL };
 	struct dvmi_tlb_clock clock = { .now_ps = span->now_ps, .limit_ps = span->limit_ps,
@@ -350,7 +360,7 @@ void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag)
 void dvmi_tlbs_totals(const struct dvmi_tlbs *a, struct dvmi_tlbs_totals *totals)
 {
 	*totals = (struct dvmi_tlbs_totals){ 0 };
-	for (unsigned c = 0; c < a->cpus; c++) {
+	for (unsigned c = 0; c < a->cpus; c += a->sharers) {
 		const struct dvmi_tlb_stats *st = dvmi_tlb_stats(a->tlbs[c]);
 
 		totals->accesses += st->accesses;

@@ -27,6 +27,25 @@
  */
 struct dvmi_tlbs;
 
+/* How many threads of a core share its TLB: all, or none with another, by FEAT_TTCNP and TTBR.CnP. */
+static inline unsigned dvmi_tlb_sharers(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg)
+{
+	return hw->feature_cnp && cfg->cnp ? (unsigned)hw->topology_threads : 1;
+}
+
+/* What one TLB has of the core's @entries, whole sets of @ways (0: any number). */
+static inline uint64_t dvmi_tlb_share_of(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
+					 uint64_t entries, uint64_t ways)
+{
+	uint64_t part = entries / hw->topology_threads, least = ways ? ways : 1;
+
+	if (hw->topology_threads == 1 || dvmi_tlb_sharers(hw, cfg) > 1 ||
+	    hw->tlb_smt == DVMI_SMT_PRIVATE || !entries)
+		return entries;
+	part -= part % least;
+	return part ? part : least;
+}
+
 /* @cpus: of the part that have TLBs; @asids: those of VMID 0 (borrowed). */
 int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 		  struct dvmi_fabric *fabric, unsigned cpus, const struct dvmi_asids *asids,

@@ -26,8 +26,13 @@ struct mm {
 struct dvmi_workset {
 	struct dvmi_workset_rules rules;
 	struct mm *mms;
-	struct entry *recent; /* RECENT per CPU, the last that ran first */
+	struct entry *recent; /* RECENT per TLB, the last that ran first */
 };
+
+static struct entry *recent_of(const struct dvmi_workset *w, unsigned cpu)
+{
+	return w->recent + (size_t)(w->rules.sharers ? cpu / w->rules.sharers : cpu) * RECENT;
+}
 
 int dvmi_workset_new(unsigned cpus, uint32_t mms, const struct dvmi_workset_rules *rules,
 		     struct dvmi_workset **ws)
@@ -74,7 +79,7 @@ static void settle(const struct dvmi_workset *w, struct entry *e)
 /* The CPU's entry for @mm, moved to the front; the last one gives way to a new address space. */
 static struct entry *to_front(struct dvmi_workset *w, unsigned cpu, uint32_t mm)
 {
-	struct entry *list = w->recent + (size_t)cpu * RECENT, found;
+	struct entry *list = recent_of(w, cpu), found;
 	unsigned i = 0;
 
 	if (list[0].mm == mm)
@@ -134,7 +139,7 @@ uint64_t dvmi_workset_run(struct dvmi_workset *w, unsigned cpu, uint32_t mm, uin
 
 void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm, uint64_t pages)
 {
-	struct entry *list = w->recent + (size_t)cpu * RECENT;
+	struct entry *list = recent_of(w, cpu);
 
 	for (unsigned i = 0; i < RECENT; i++) {
 		if (list[i].mm != mm)
@@ -148,7 +153,7 @@ void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm,
 void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu,
 			    const struct dvmi_mm_group *group)
 {
-	struct entry *recent = w->recent + (size_t)cpu * RECENT;
+	struct entry *recent = recent_of(w, cpu);
 
 	for (unsigned i = 0; i < RECENT; i++)
 		if (dvmi_mm_in_group(group, recent[i].mm))

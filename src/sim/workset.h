@@ -17,7 +17,8 @@ struct dvmi_workset;
 struct dvmi_workset_rules {
 	uint64_t pages;      /* of one address space */
 	uint64_t period_ps;  /* in which it touches all of them once */
-	uint64_t capacity;   /* second-level TLB entries per CPU */
+	uint64_t capacity;   /* second-level TLB entries of one TLB */
+	unsigned sharers;    /* CPUs, in a row, that have one together; 0: 1 */
 };
 
 int dvmi_workset_new(unsigned cpus, uint32_t mms, const struct dvmi_workset_rules *rules,

@@ -78,7 +78,9 @@ static bool is_ranged(const struct dvm_model *model, size_t i, const struct pair
 {
 	static const char *const of_smmu[] = { "smmu.", "sva_pins", NULL };
 	static const char *const of_sme[] = { "sme_batch", NULL };
-	static const char *const of_stage2[] = { "tlb.stage2_", "vm_", NULL };
+	static const char *const of_threads[] = { "tlb.smt", "feature.cnp", "cnp", NULL };
+	static const char *const of_stage2[] = { "tlb.stage2_", "vm_stage2_", "vm_memory_mib",
+						 "vm_run_bytes", NULL };
 	static const char *const of_host[] = { "vm_exit_ns", "vm_entry_ns", "vm_load_ns",
 					       "vm_put_ns", "vm_inject_ns", NULL };
 
@@ -89,6 +91,8 @@ static bool is_ranged(const struct dvm_model *model, size_t i, const struct pair
 	if (is_one_of(p->path, of_host))
 		return pair->kernel->vm_count;
 	if (!pair->kernel->vm_stage2 && is_one_of(p->path, of_stage2))
+		return false;
+	if (pair->hw->topology_threads == 1 && is_one_of(p->path, of_threads))
 		return false;
 	return pair->hw->erratum_sme_dvmsync || !is_one_of(p->path, of_sme);
 }

@@ -39,12 +39,49 @@ START_TEST(a_fill_is_older_than_a_change_that_comes_later_in_time_and_order)
 	ck_assert_int_eq(dvmi_granule_init(&granule, 12, 48, NULL), 0);
 	ck_assert_int_eq(dvmi_tlb_log_new(&log, &granule, NULL), 0);
 	ck_assert_int_eq(dvmi_tlb_new(&tlb, &small, log, 0, NULL), 0);
-	dvmi_tlb_set_order(tlb, 1);
+	dvmi_tlb_set_order(tlb, 1, 1);
 	touch(tlb, 100);
 	ck_assert_int_eq(dvmi_tlb_log_watch_by(log, &page, changes[_i].ps, changes[_i].by, 150,
 					       NULL), 0);
 	ck_assert_uint_eq(touch(tlb, 149).flags, 0);
 	ck_assert_uint_eq(touch(tlb, 150).flags, changes[_i].stale ? DVMI_TLB_STALE : 0);
+	dvmi_tlb_free(tlb);
+	dvmi_tlb_log_free(log);
+}
+END_TEST
+
+/* CPUs 4 and 5 share a TLB; @thread fills at 100; the table is changed at @ps by @by. */
+static const struct {
+	uint8_t thread;
+	uint64_t ps;
+	uint32_t by;
+	bool stale;
+} shared[] = {
+	{ 0, 100, 3, false }, { 0, 100, 4, false }, { 0, 100, 5, true }, { 0, 100, 9, true },
+	{ 1, 100, 4, false }, { 1, 100, 5, false }, { 1, 100, 6, true }, { 1, 101, 0, true },
+	{ 1, 99, 9, false },
+};
+
+START_TEST(of_those_that_share_a_tlb_the_lower_cpu_comes_first)
+{
+	struct dvmi_tlb_context context = timed;
+	struct dvmi_granule granule;
+	struct dvmi_tlb_log *log;
+	struct dvmi_tlb_result r;
+	struct dvmi_tlb *tlb;
+
+	ck_assert_int_eq(dvmi_granule_init(&granule, 12, 48, NULL), 0);
+	ck_assert_int_eq(dvmi_tlb_log_new(&log, &granule, NULL), 0);
+	ck_assert_int_eq(dvmi_tlb_new(&tlb, &small, log, 0, NULL), 0);
+	dvmi_tlb_set_order(tlb, 4, 2);
+	context.thread = shared[_i].thread;
+	dvmi_tlb_access(tlb, &context, 0x1000, 100, &r);
+	ck_assert_int_eq(dvmi_tlb_log_watch_by(log, &page, shared[_i].ps, shared[_i].by, 150, NULL),
+			 0);
+	context.thread = !shared[_i].thread;
+	dvmi_tlb_access(tlb, &context, 0x1000, 150, &r);
+	ck_assert_int_eq(r.level, DVMI_TLB_L1);
+	ck_assert_uint_eq(r.flags, shared[_i].stale ? DVMI_TLB_STALE : 0);
 	dvmi_tlb_free(tlb);
 	dvmi_tlb_log_free(log);
 }
@@ -94,6 +131,8 @@ static void add_cases(Suite *suite)
 
 	tcase_add_loop_test(tc, a_fill_is_older_than_a_change_that_comes_later_in_time_and_order, 0,
 			    (int)(sizeof(changes) / sizeof(changes[0])));
+	tcase_add_loop_test(tc, of_those_that_share_a_tlb_the_lower_cpu_comes_first, 0,
+			    (int)(sizeof(shared) / sizeof(shared[0])));
 	tcase_add_test(tc, an_operation_to_come_takes_effect_at_its_time);
 	tcase_add_test(tc, a_batch_meets_an_operation_to_come);
 }

@@ -26,7 +26,7 @@ struct mm {
 };
 
 struct dvmi_oracle {
-	unsigned cpus;
+	unsigned cpus, threads;
 	uint32_t mms, current[CPUS];
 	struct mm *mm;
 	struct dvmi_oracle_flush **flushes;
@@ -42,6 +42,7 @@ int dvmi_oracle_new(unsigned cpus, uint32_t mms, struct dvmi_oracle **oracle)
 	if (cpus > CPUS)
 		abort();
 	o->cpus = cpus;
+	o->threads = 1;
 	o->mms = mms;
 	o->mm = calloc(mms, sizeof(*o->mm));
 	for (unsigned c = 0; c < cpus; c++)
@@ -61,10 +62,30 @@ void dvmi_oracle_free(struct dvmi_oracle *o)
 	free(o);
 }
 
+void dvmi_oracle_share(struct dvmi_oracle *o, unsigned threads)
+{
+	o->threads = threads;
+}
+
+static bool share(const struct dvmi_oracle *o, unsigned a, unsigned b)
+{
+	return a / o->threads == b / o->threads;
+}
+
+static bool installed(const struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
+{
+	for (unsigned c = 0; c < o->cpus; c++)
+		if (share(o, c, cpu) && o->current[c] == mm)
+			return true;
+	return false;
+}
+
 void dvmi_oracle_install(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 {
 	o->current[cpu] = mm;
-	o->mm[mm].held[cpu] = true;
+	for (unsigned c = 0; c < o->cpus; c++)
+		if (share(o, c, cpu))
+			o->mm[mm].held[c] = true;
 }
 
 void dvmi_oracle_leave(struct dvmi_oracle *o, unsigned cpu)
@@ -77,19 +98,26 @@ void dvmi_oracle_ran(struct dvmi_oracle *o, unsigned cpu, uint32_t mm)
 	o->mm[mm].ever[cpu] = true;
 }
 
-void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
+static void flush_one(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
 {
 	for (uint32_t mm = 0; mm < o->mms; mm++) {
 		if (!dvmi_mm_in_group(group, mm))
 			continue;
 		o->mm[mm].stale[cpu] = false;
-		if (o->current[cpu] != mm)
+		if (!installed(o, cpu, mm))
 			o->mm[mm].held[cpu] = false;
 	}
 	for (size_t i = 0; i < o->count; i++)
-		if (o->flushes[i]->mm != o->current[cpu] &&
+		if (!installed(o, cpu, o->flushes[i]->mm) &&
 		    dvmi_mm_in_group(group, o->flushes[i]->mm))
 			o->flushes[i]->covered[cpu] = true;
+}
+
+void dvmi_oracle_flush_cpu(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
+{
+	for (unsigned c = 0; c < o->cpus; c++)
+		if (share(o, c, cpu))
+			flush_one(o, c, group);
 }
 
 struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, bool checked,
@@ -130,21 +158,25 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 	f->broadcast = true;
 }
 
-void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
+static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
 {
-	struct mm *mm;
+	struct mm *mm = &o->mm[f->mm];
 
-	if (!f)
-		return;
-	mm = &o->mm[f->mm];
 	f->covered[target] = true;
 	if (f->whole || (f->checked && f->returned))
 		mm->stale[target] = false;
-	if (f->whole && o->current[target] != f->mm)
+	if (f->whole && !installed(o, target, f->mm))
 		mm->held[target] = false;
 	for (size_t i = 0; f->whole && o->flushes[i] != f; i++)
 		if (o->flushes[i]->mm == f->mm)
 			o->flushes[i]->covered[target] = true;
+}
+
+void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
+{
+	for (unsigned c = 0; f && c < o->cpus; c++)
+		if (share(o, c, target))
+			cover(o, f, c);
 }
 
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast)
@@ -175,7 +207,7 @@ void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 		f->local = false;
 		for (unsigned c = 0; c < o->cpus && f->broadcast && inner; c++)
 			if (f->held[c])
-				dvmi_oracle_ipi(o, f, c);
+				cover(o, f, c);
 		f->reached |= f->broadcast && inner && o->hears;
 		f->broadcast = f->broadcast && !inner;
 	}

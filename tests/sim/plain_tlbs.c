@@ -28,7 +28,7 @@ struct deferred {
 struct dvmi_tlbs {
 	const struct dvmi_topology *topology;
 	const struct dvmi_asids *asids[32]; /* by VMID */
-	unsigned cpus, page_shift;
+	unsigned cpus, page_shift, threads; /* threads: CPUs that have one TLB together */
 	struct dvmi_stage2 stage2;
 	bool nested;
 	uint64_t access_ps;
@@ -56,7 +56,7 @@ static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_de
 		j->last_ps[socket] = d->last_ps;
 	if (++j->arrived[socket] < a->topology->socket_cpus)
 		return;
-	for (unsigned c = 0; c < a->cpus; c++)
+	for (unsigned c = 0; c < a->cpus; c += a->threads)
 		if (dvmi_cpu_socket(a->topology, c) == socket)
 			ref_tlb_post(a->tlbs[c], &j->inval, j->last_ps[socket]);
 }
@@ -72,21 +72,23 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 		  struct dvmi_tlbs **tlbs, struct dvm_error *err)
 {
 	unsigned page_shift = cfg->page_bytes == 4096 ? 12 : cfg->page_bytes == 16384 ? 14 : 16;
+#define SHARE(entries, ways) ((int)dvmi_tlb_share_of(hw, cfg, entries, ways))
 	struct dvmi_tlb_geometry g = {
 		.granule_bits = (int)page_shift, .va_bits = 48,
-		.l1i_entries = (int)hw->tlb_l1i_entries, .l1i_ways = (int)hw->tlb_l1i_ways,
-		.l1d_entries = (int)hw->tlb_l1d_entries, .l1d_ways = (int)hw->tlb_l1d_ways,
-		.l2_entries = (int)hw->tlb_l2_entries, .l2_ways = (int)hw->tlb_l2_ways,
-		.walk_cache_entries = (int)hw->tlb_walk_cache_entries,
+		.l1i_entries = SHARE(hw->tlb_l1i_entries, hw->tlb_l1i_ways), .l1i_ways = (int)hw->tlb_l1i_ways,
+		.l1d_entries = SHARE(hw->tlb_l1d_entries, hw->tlb_l1d_ways), .l1d_ways = (int)hw->tlb_l1d_ways,
+		.l2_entries = SHARE(hw->tlb_l2_entries, hw->tlb_l2_ways), .l2_ways = (int)hw->tlb_l2_ways,
+		.walk_cache_entries = SHARE(hw->tlb_walk_cache_entries, 0),
 		.walkers = (int)hw->tlb_walkers,
 		.l2_hit_ps = hw->tlb_l2_hit_ps, .walk_step_ps = hw->tlb_walk_step_ps,
 	};
 	struct dvmi_tlbs *a = calloc(1, sizeof(*a));
 
+	a->threads = dvmi_tlb_sharers(hw, cfg);
 	a->nested = cfg->vm_stage2;
 	if (a->nested) {
 		dvmi_sim_stage2(cfg, &a->stage2, err);
-		g.stage2_entries = (int)hw->tlb_stage2_entries;
+		g.stage2_entries = SHARE(hw->tlb_stage2_entries, 0);
 		g.stage2_granule_bits = a->stage2.granule_bits;
 	}
 	a->topology = dvmi_fabric_topology(fabric);
@@ -96,7 +98,7 @@ int dvmi_tlbs_new(const struct dvmi_hw *hw, const struct dvmi_kernel_cfg *cfg,
 	a->access_ps = UINT64_C(1000000000) / hw->clock_core_khz;
 	a->tlbs = calloc(cpus, sizeof(struct ref_tlb *));
 	for (unsigned c = 0; c < cpus; c++)
-		a->tlbs[c] = ref_tlb_new(&g, 0);
+		a->tlbs[c] = c % a->threads ? a->tlbs[c - 1] : ref_tlb_new(&g, 0);
 	a->lower = ref_pt_new((int)page_shift, 0);
 	a->upper = ref_pt_new((int)page_shift, 1);
 	dvmi_fabric_on_delivery(fabric, deliver, a);
@@ -108,7 +110,7 @@ void dvmi_tlbs_free(struct dvmi_tlbs *a)
 {
 	if (!a)
 		return;
-	for (unsigned c = 0; c < a->cpus; c++)
+	for (unsigned c = 0; c < a->cpus; c += a->threads)
 		ref_tlb_free(a->tlbs[c]);
 	ref_pt_free(a->lower);
 	ref_pt_free(a->upper);
@@ -141,11 +143,12 @@ void dvmi_tlbs_run(struct dvmi_tlbs *a, struct dvmi_tlbs_span *span)
 		struct ref_context context = { .asid = span->asid, .vmid = span->vmid,
 					       .lower = a->lower, .upper = a->upper,
 					       .stage2 = a->nested ? &a->stage2 : NULL,
-					       .stage2_version = now, .space = span->mm };
+					       .stage2_version = now * a->threads +
+							 span->cpu % a->threads, .space = span->mm };
 		struct dvmi_tlb_result r;
 
 		/* What it walks for is as old as this moment. */
-		ref_pt_change(a->lower, now);
+		ref_pt_change(a->lower, now * a->threads + span->cpu % a->threads);
 		ref_tlb_access(a->tlbs[span->cpu], &context, span->accesses[span->done], now, &r);
 		span->starts_ps += now;
 		span->stale = r.flags & DVMI_TLB_STALE;
@@ -185,8 +188,13 @@ int dvmi_tlbs_complete(struct dvmi_tlbs *a, const struct dvmi_change *change, ui
 	if (a->owners[change->vmid][range.asid] != change->mm)
 		return 0;
 	/* Filled before the change: earlier, or by a CPU that comes first at that instant. */
-	for (unsigned c = 0; c < a->cpus; c++)
-		ref_tlb_watch(a->tlbs[c], &range, change->ps + (c < change->cpu), now_ps);
+	for (unsigned c = 0; c < a->cpus; c += a->threads) {
+		uint64_t version = change->ps * a->threads;
+
+		for (unsigned n = c; n < c + a->threads; n++)
+			version += n < change->cpu;
+		ref_tlb_watch(a->tlbs[c], &range, version, now_ps);
+	}
 	return 0;
 }
 
@@ -259,7 +267,7 @@ void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag)
 void dvmi_tlbs_totals(const struct dvmi_tlbs *a, struct dvmi_tlbs_totals *totals)
 {
 	*totals = (struct dvmi_tlbs_totals){ 0 };
-	for (unsigned c = 0; c < a->cpus; c++) {
+	for (unsigned c = 0; c < a->cpus; c += a->threads) {
 		const struct dvmi_tlb_stats *st = ref_tlb_stats(a->tlbs[c]);
 
 		totals->accesses += st->accesses;

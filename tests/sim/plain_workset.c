@@ -57,7 +57,7 @@ static void ran(struct entry list[RECENT], uint32_t mm)
 
 uint64_t dvmi_workset_run(struct dvmi_workset *w, unsigned cpu, uint32_t mm, uint64_t ps)
 {
-	struct entry *list = w->recent[cpu];
+	struct entry *list = w->recent[cpu / w->rules.sharers];
 	uint64_t pages = w->rules.pages, room = w->rules.capacity, missing, walks;
 
 	ran(list, mm);
@@ -87,7 +87,7 @@ uint64_t dvmi_workset_run(struct dvmi_workset *w, unsigned cpu, uint32_t mm, uin
 void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm, uint64_t pages)
 {
 	for (unsigned i = 0; i < RECENT; i++) {
-		struct entry *e = &w->recent[cpu][i];
+		struct entry *e = &w->recent[cpu / w->rules.sharers][i];
 
 		if (e->mm == mm)
 			e->held = pages < e->held ? e->held - pages : 0;
@@ -96,7 +96,7 @@ void dvmi_workset_flush_local(struct dvmi_workset *w, unsigned cpu, uint32_t mm,
 
 void dvmi_workset_flush_all(struct dvmi_workset *w, uint32_t mm, uint64_t pages)
 {
-	for (unsigned c = 0; c < w->cpus; c++)
+	for (unsigned c = 0; c < w->cpus; c += w->rules.sharers)
 		dvmi_workset_flush_local(w, c, mm, pages);
 }
 
@@ -104,6 +104,6 @@ void dvmi_workset_flush_cpu(struct dvmi_workset *w, unsigned cpu,
 			    const struct dvmi_mm_group *group)
 {
 	for (unsigned i = 0; i < RECENT; i++)
-		if (dvmi_mm_in_group(group, w->recent[cpu][i].mm))
-			w->recent[cpu][i].held = 0;
+		if (dvmi_mm_in_group(group, w->recent[cpu / w->rules.sharers][i].mm))
+			w->recent[cpu / w->rules.sharers][i].held = 0;
 }

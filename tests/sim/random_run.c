@@ -129,12 +129,17 @@ static unsigned random_shape(struct dvm_model *hw, struct dvmi_rng *rng)
 {
 	uint64_t sockets = dvmi_rng_below(rng, 4) ? 1 : 2, dies = dvmi_rng_below(rng, 4) ? 1 : 2;
 	uint64_t clusters = 1 + dvmi_rng_below(rng, 3), cores = 1 + dvmi_rng_below(rng, 3);
+	uint64_t threads = 1;
 
 	set(hw, "topology.sockets", sockets);
 	set(hw, "topology.dies", dies);
 	set(hw, "topology.clusters", clusters);
 	set(hw, "topology.cores", cores);
-	return (unsigned)(sockets * dies * clusters * cores);
+	/* The plain oracle has room for 64 CPUs. */
+	if (sockets * dies * clusters * cores <= 32)
+		threads += dvmi_rng_below(rng, 2);
+	set(hw, "topology.threads", threads);
+	return (unsigned)(sockets * dies * clusters * cores * threads);
 }
 
 static void random_tlbs(struct dvm_model *hw, struct dvmi_rng *rng)
@@ -146,6 +151,9 @@ static void random_tlbs(struct dvm_model *hw, struct dvmi_rng *rng)
 	set(hw, "tlb.l2_entries", 32u << dvmi_rng_below(rng, 3));
 	set(hw, "tlb.l2_ways", 4);
 	set(hw, "tlb.walk_cache_entries", dvmi_rng_below(rng, 8));
+	set(hw, "tlb.stage2_entries", dvmi_rng_below(rng, 8));
+	set(hw, "tlb.smt", dvmi_rng_below(rng, 2));
+	set(hw, "feature.cnp", dvmi_rng_below(rng, 3) != 0);
 	set(hw, "feature.asid_bits", dvmi_rng_below(rng, 2) ? 8 : 16);
 	set(hw, "feature.range_tlbi", dvmi_rng_below(rng, 2));
 	set(hw, "feature.ttl", dvmi_rng_below(rng, 2));
