@@ -86,7 +86,7 @@ END_TEST
 START_TEST(shipped_configurations_have_the_limit_of_their_pages)
 {
 	static const char *const kernels[] = { "linux-6.6", "linux-6.6-64k", "linux-7.1",
-					       "linux-7.1-64k" };
+					       "linux-7.1-16k", "linux-7.1-64k" };
 	const struct dvmi_kernel_cfg *k;
 	struct run r;
 
@@ -94,6 +94,9 @@ START_TEST(shipped_configurations_have_the_limit_of_their_pages)
 	run_kernel(&r, kernels[_i]);
 	k = dvmi_model_kernel(r.kernel);
 	ck_assert_uint_eq(k->max_dvm_ops, k->page_bytes / 8);
+	/* MAX_GATHER_BATCH_COUNT whole pages of pointers, and the bundle on the stack */
+	ck_assert_uint_eq(k->gather_pages, 8 + 10000 / ((k->page_bytes - 16) / 8) *
+			  ((k->page_bytes - 16) / 8));
 	run_fini(&r);
 }
 END_TEST
@@ -354,7 +357,7 @@ static void add_cases(Suite *suite)
 
 	tcase_add_loop_test(tc, kpti_doubles_user_operations_and_no_barrier, 0, COUNT(twins));
 	tcase_add_loop_test(tc, the_limit_is_a_table_of_entries_of_the_page_size, 0, COUNT(granules));
-	tcase_add_loop_test(tc, shipped_configurations_have_the_limit_of_their_pages, 0, 4);
+	tcase_add_loop_test(tc, shipped_configurations_have_the_limit_of_their_pages, 0, 5);
 	tcase_add_loop_test(tc, larger_pages_take_fewer_operations_for_the_same_bytes, 0,
 			    COUNT(granules));
 	tcase_add_loop_test(tc, range_operations_need_part_and_kernel, 0, COUNT(ranges));

@@ -28,7 +28,8 @@ static const struct {
 	{ "clear_refs", DVM_TRACE_OP_CLEAR_REFS, 0, 0, PAGES, 1, 0 },
 };
 
-static void flush_pages_of(struct run *r, int row, bool own)
+/* @strategy NULL: active-cpu-v2. */
+static void flush_pages_of(struct run *r, int row, bool own, const char *strategy)
 {
 	uint8_t op = rows[row].op;
 	uint16_t cpu = own;
@@ -45,7 +46,10 @@ static void flush_pages_of(struct run *r, int row, bool own)
 		has.id &= ~(uint32_t)DVM_TRACE_D_WRITE;
 	run_init(r);
 	run_set_kernel(r, "mglru", 0);
-	run_shipped(r, "active-cpu-v2");
+	if (strategy)
+		run_strategy(r, strategy);
+	else
+		run_shipped(r, "active-cpu-v2");
 	run_trace(r, 2, begin, COUNT(begin));
 	ck_assert_int_eq(dvm_trace_append(r->trace, &has, 1, &r->err), 0);
 	ck_assert_int_eq(dvm_trace_append(r->trace, t, COUNT(t), &r->err), 0);
@@ -58,10 +62,29 @@ START_TEST(a_foreign_flush_is_broadcast_and_ones_own_is_not)
 	for (int own = 0; own < 2; own++) {
 		struct run r;
 
-		flush_pages_of(&r, _i, own);
+		flush_pages_of(&r, _i, own, NULL);
 		ck_assert_uint_eq(r.stats->flushes, rows[_i].flushes);
 		ck_assert_uint_eq(r.stats->flushes_local, own ? rows[_i].flushes : 0);
 		ck_assert_uint_eq(r.stats->flushes_broadcast, own ? 0 : rows[_i].flushes);
+		run_fini(&r);
+	}
+}
+END_TEST
+
+/* The request says whose it is: here the answer alone decides. */
+#define BY_WHOM \
+	"strategy w\non flush:\non batch-add:\n bif req.foreign, f\n dsb nshst\n asid\n tlbi local\n" \
+	" dsb nsh\n ret\nf:\n dsb ishst\n asid\n tlbi is\n bif req.nosync, out\n sync ish\nout:\n ret\n" \
+	"on batch-flush:\n sync ish\n ret\n"
+
+START_TEST(a_foreign_request_says_so)
+{
+	for (int own = 0; own < 2; own++) {
+		struct run r;
+
+		flush_pages_of(&r, _i, own, BY_WHOM);
+		ck_assert_uint_eq(r.stats->flushes, rows[_i].flushes);
+		ck_assert_uint_eq(r.stats->flushes_local, own ? rows[_i].flushes : 0);
 		run_fini(&r);
 	}
 }
@@ -73,7 +96,7 @@ START_TEST(a_foreign_flusher_waits_once_per_flush_or_batch)
 	bool nosync = rows[_i].batches || rows[_i].op == DVM_TRACE_OP_YOUNG_CLEAR;
 	struct run r;
 
-	flush_pages_of(&r, _i, false);
+	flush_pages_of(&r, _i, false, NULL);
 	ck_assert_uint_eq(r.stats->dvm_syncs, nosync ? rows[_i].batches : rows[_i].flushes);
 	run_fini(&r);
 }
@@ -86,7 +109,7 @@ START_TEST(only_khugepaged_interrupts_the_owner)
 	struct run r;
 	uint64_t lost;
 
-	flush_pages_of(&r, _i, false);
+	flush_pages_of(&r, _i, false, NULL);
 	lost = r.stats->dvm_nonsyncs * run_params(&r)->dvm_bystander_op_ps +
 	       r.stats->dvm_syncs * run_params(&r)->dvm_bystander_sync_ps;
 	ck_assert_uint_eq(r.stats->bystander_ps,
@@ -100,6 +123,7 @@ static void add_cases(Suite *suite)
 	TCase *tc = check_case(suite, "env foreign");
 
 	tcase_add_loop_test(tc, a_foreign_flush_is_broadcast_and_ones_own_is_not, 0, COUNT(rows));
+	tcase_add_loop_test(tc, a_foreign_request_says_so, 0, COUNT(rows));
 	tcase_add_loop_test(tc, a_foreign_flusher_waits_once_per_flush_or_batch, 0, COUNT(rows));
 	tcase_add_loop_test(tc, only_khugepaged_interrupts_the_owner, 0, COUNT(rows));
 }
