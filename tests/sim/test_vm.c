@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "check_main.h"
-#include "run.h"
-
-#include "sim/host.h"
+#include "vm.h"
 
 #include <dvmsim/error.h>
 
@@ -16,25 +14,6 @@
 
 #define MS UINT64_C(1000000000)
 #define NS UINT64_C(1000)
-
-/* A guest as KVM has it: FB, and BSU Inner Shareable. */
-static void vm_init(struct run *r, unsigned machines, unsigned vcpus, bool pinned)
-{
-	run_init(r);
-	r->options.schedule = DVM_SIM_SIMULATED;
-	run_set_kernel(r, "vm", DVMI_VM_GUEST);
-	run_set_kernel(r, "vm_fb", 1);
-	run_set_kernel(r, "vm_bsu", DVMI_BSU_IS);
-	run_set_kernel(r, "vm_count", machines);
-	run_set_kernel(r, "vm_vcpus", vcpus);
-	run_set_kernel(r, "vm_pinned", pinned);
-}
-
-static void local_only(struct run *r)
-{
-	run_set_kernel(r, "vm_fb", 0);
-	run_set_kernel(r, "vm_bsu", DVMI_BSU_NONE);
-}
 
 static const struct dvmi_vcpu *vcpu(const struct run *r, unsigned n)
 {
@@ -211,7 +190,7 @@ static void flushing(struct run *r, const char *strategy, bool fb)
 {
 	vm_init(r, 1, 1, true);
 	if (!fb)
-		local_only(r);
+		vm_local_only(r);
 	run_strategy(r, strategy);
 	run_trace(r, 1, flusher, COUNT(flusher));
 	run_go(r, 1, 1);
