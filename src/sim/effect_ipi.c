@@ -95,7 +95,7 @@ int dvmi_effect_ipi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_ins
 	if (dvmi_sim_guest_fb(s))
 		return dvmi_error_at(s->err, DVM_EINVAL, h->program->name, i->line, i->column,
 				     "IPIs are not modelled in a guest whose local TLBIs are"
-				     " broadcast (vm_fb)");
+				     " broadcast (vm_fb), unless there is a host: set vm_count");
 	/* A handler runs to its end at once: it can not wait for the Sync of the DSB ISH in the old
 	   form of the erratum workaround. */
 	if (s->repeat_old && s->hw->dvm_idle_sync)

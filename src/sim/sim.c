@@ -478,7 +478,8 @@ int dvm_sim_run(struct dvm_sim *s, struct dvm_error *err)
 
 bool dvm_sim_is_random(const struct dvm_sim *s)
 {
-	return s->copies > 1;
+	/* Copies begin at random times; moves of vCPUs are drawn. */
+	return s->copies > 1 || s->cfg->vm_move_hz;
 }
 
 const struct dvm_stats *dvm_sim_stats(const struct dvm_sim *s)

@@ -307,6 +307,50 @@ START_TEST(a_broadcast_snoops_all_cpus_or_those_of_its_machine)
 }
 END_TEST
 
+/* Longer than the time in which copies begin, so that all of them run while others flush. */
+static const struct dvm_trace_record steady[] = {
+	MM(1), TASK(1), ON(0, 1), RUN(0, 1, 1100000), FLUSH_MM(0, 1), RUN(0, 1, 1000000),
+	FLUSH_MM(0, 1), RUN(0, 1, 1000000), FLUSH_MM(0, 1), RUN(0, 1, 1000000), FLUSH_MM(0, 1),
+	RUN(0, 1, 1000000), IDLE(0),
+};
+
+/* Work that machines lose to one another's flushes, and to interrupts. */
+static uint64_t lost_to_neighbours(unsigned filter, uint64_t *most, uint64_t *elapsed)
+{
+	struct run r;
+	uint64_t lost;
+
+	vm_init(&r, 4, 1, true);
+	run_set(&r, "dvm.bystander_op_ps", 100000);
+	run_set(&r, "dvm.bystander_sync_ps", 300000);
+	run_set_kernel(&r, "vm_filter", filter);
+	run_strategy(&r, BROADCAST);
+	run_trace(&r, 1, steady, COUNT(steady));
+	run_go(&r, 4, 1);
+	ck_assert_int_eq(r.ret, 0);
+	/* Each flush is one operation and one Sync, to three others. */
+	*most = r.stats->flushes * 3 * 400000;
+	*elapsed = r.stats->elapsed_ps;
+	lost = r.stats->bystander_ps;
+	run_fini(&r);
+	return lost;
+}
+
+START_TEST(machines_lose_work_to_their_neighbours_flushes_unless_filtered)
+{
+	uint64_t most, noisy, quiet;
+	uint64_t lost = lost_to_neighbours(DVMI_VM_FILTER_NONE, &most, &noisy);
+
+	uint64_t rest = lost_to_neighbours(DVMI_VM_FILTER_ALLOWED, &most, &quiet);
+
+	/* The rest is interrupts. */
+	ck_assert_uint_gt(lost, rest + most / 2);
+	ck_assert_uint_le(lost, rest + most);
+	ck_assert_uint_gt(noisy, quiet);
+	ck_assert_uint_eq(lost_to_neighbours(DVMI_VM_FILTER_RAN, &most, &quiet), rest);
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "machines");
@@ -319,6 +363,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, under_fb_a_local_tlbi_costs_what_a_broadcast_costs);
 	tcase_add_test(tc, a_guest_elides_the_repeat_on_its_local_path_though_fb_broadcasts_it);
 	tcase_add_test(tc, machines_that_saturate_the_dvm_node_slow_one_another);
+	tcase_add_test(tc, machines_lose_work_to_their_neighbours_flushes_unless_filtered);
 	tcase_add_test(tc, a_broadcast_snoops_all_cpus_or_those_of_its_machine);
 }
 

@@ -67,6 +67,32 @@ START_TEST(a_local_flush_misses_what_a_moved_vcpu_left_behind_unless_fb)
 }
 END_TEST
 
+/* Not only where the address space was installed: wherever its vCPU has been. */
+START_TEST(each_cpu_where_a_vcpu_was_may_hold_its_translations)
+{
+	unsigned most = 0;
+
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		struct dvm_error err = { 0 };
+		unsigned cpus = 0;
+		struct run r;
+
+		vm_init(&r, 1, 1, false);
+		vm_local_only(&r);
+		run_set_kernel(&r, "vm_move_hz", 20000);
+		run_strategy(&r, LOCAL);
+		run_trace(&r, 1, flusher, COUNT(flusher));
+		run_go(&r, 1, seed);
+		ck_assert_int_eq(r.ret, -DVM_EUNSAFE);
+		for (unsigned p = 0; p < r.sim->cpus_count; p++)
+			cpus += dvmi_oracle_use(r.sim->oracle, p, 1, &err) != 0;
+		most = cpus > most ? cpus : most;
+		run_fini(&r);
+	}
+	ck_assert_uint_ge(most, 2);
+}
+END_TEST
+
 #define PAGES 4
 #define ROUNDS 150
 
@@ -354,6 +380,7 @@ static void add_cases(Suite *suite)
 
 	tcase_add_loop_test(tc, a_local_flush_misses_what_a_moved_vcpu_left_behind_unless_fb, 0,
 			    COUNT(stales));
+	tcase_add_test(tc, each_cpu_where_a_vcpu_was_may_hold_its_translations);
 	tcase_add_test(tc, exact_tlbs_find_what_a_moved_vcpu_left_behind);
 	tcase_add_test(tc, an_ipi_to_a_descheduled_vcpu_waits_for_its_slice);
 	tcase_add_test(tc, under_fb_each_handler_of_an_ipi_broadcasts);
