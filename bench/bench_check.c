@@ -108,11 +108,21 @@ static void states(unsigned threads, unsigned rows)
 static const struct {
 	const char *name, *init, *code;
 } equal[] = {
-	{"SB-twice",
-	 "0:X1=x; 0:X2=y; 1:X1=x; 1:X2=y; 2:X1=x; 2:X2=y; 3:X1=x; 3:X2=y;"
+	{"SB", "0:X1=x; 0:X2=y; 1:X1=y; 1:X2=x; 0:X3=1; 1:X3=1;",
+	 "P0|P1; STR W3,[X1]|STR W3,[X1]; LDR W4,[X2]|LDR W4,[X2];"},
+	{"IRIW", "0:X1=x; 1:X1=y; 2:X1=x; 2:X2=y; 3:X1=y; 3:X2=x; 0:X3=1; 1:X3=1;",
+	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|LDR W4,[X1]|LDR W4,[X1];"
+	 "||LDR W5,[X2]|LDR W5,[X2];"},
+	{"SB-ring-4",
+	 "0:X1=w; 0:X2=x; 1:X1=x; 1:X2=y; 2:X1=y; 2:X2=z; 3:X1=z; 3:X2=w;"
 	 "0:X3=1; 1:X3=1; 2:X3=1; 3:X3=1;",
-	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|STR W3,[X2]|STR W3,[X2];"
-	 "LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X1]|LDR W4,[X1];"},
+	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|STR W3,[X1]|STR W3,[X1];"
+	 "LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X2];"},
+	{"SB-twice",
+	 "0:X1=x; 0:X2=y; 1:X1=x; 1:X2=y; 2:X1=y; 2:X2=x; 3:X1=y; 3:X2=x;"
+	 "0:X3=1; 1:X3=1; 2:X3=1; 3:X3=1;",
+	 "P0|P1|P2|P3; STR W3,[X1]|STR W3,[X1]|STR W3,[X1]|STR W3,[X1];"
+	 "LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X2]|LDR W4,[X2];"},
 	{"WRC-3-readers",
 	 "0:X1=x; 0:X3=1; 1:X1=x; 1:X2=y; 2:X1=x; 2:X2=y; 3:X1=x; 3:X2=y;"
 	 "1:X3=1; 2:X3=1; 3:X3=1;",

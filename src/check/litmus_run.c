@@ -16,8 +16,14 @@ struct run {
 
 /* ---- one final state ---- */
 
+static uint64_t image_of(const struct dvmi_run *r, const struct dvmi_symmetry *g, uint64_t v)
+{
+	return g ? dvmi_symmetry_value(g, r->prog->pages, v) : v;
+}
+
 static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
-			const struct dvmi_atom *a, unsigned from, uint64_t *kind)
+			const struct dvmi_atom *a, const struct dvmi_symmetry *g, unsigned from,
+			uint64_t *kind)
 {
 	const struct dvmi_built *b = &r->built[from];
 	const struct dvmi_thread *t = &r->test->thread[a->thread];
@@ -32,6 +38,7 @@ static bool fault_shown(const struct dvmi_run *r, const struct dvmi_state *st,
 		if (!at || (a->fault && a->fault != b->fault[i].outcome) ||
 		    !dvmi_eval(r->prog, st, b->fault[i].addr, &va))
 			continue;
+		va = image_of(r, g, va);
 		if (a->page != DVMI_NONE && (a->desc ? va != dvmi_pte(a->page) :
 						       !dvmi_is_va(va, r->prog->pages) ||
 							       dvmi_va_page(va) != a->page))
@@ -51,13 +58,16 @@ void dvmi_run_show(const struct dvmi_run *r, const struct dvmi_state *st,
 
 		shown[i] = 0;
 		if (a->kind == DVMI_ATOM_LOC)
-			shown[i] = dvmi_state_memory(r->prog, st, a->loc);
+			shown[i] = dvmi_state_memory(r->prog, st,
+						     g ? dvmi_symmetry_loc_from(g, a->loc) : a->loc);
 		else if (a->kind == DVMI_ATOM_REG)
 			(void)dvmi_eval(r->prog, st, r->built[from].reg[a->reg], &shown[i]);
 		else if (a->kind == DVMI_ATOM_CLASH)
 			shown[i] = st->clash >> a->page & 1;
 		else
-			(void)fault_shown(r, st, a, from, &shown[i]);
+			(void)fault_shown(r, st, a, g, from, &shown[i]);
+		if (a->kind == DVMI_ATOM_LOC || a->kind == DVMI_ATOM_REG)
+			shown[i] = image_of(r, g, shown[i]);
 	}
 }
 
@@ -438,7 +448,7 @@ int dvm_litmus_run(const struct dvm_litmus *test, const struct dvm_check_options
 		r->res->bbm = options && options->bbm;
 		rc = dvmi_run_open(&r->r, test, options, err);
 		if (!rc && !(options && options->without_symmetry) && !test->second_mm)
-			dvmi_symmetries_find(test, r->r.paths, &r->r.sym);
+			dvmi_symmetries_find(test, r->r.paths, !r->r.prog->watch, &r->r.sym);
 		if (!rc)
 			rc = run_test(r);
 	} else {

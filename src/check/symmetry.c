@@ -61,15 +61,15 @@ static bool same_paths(const struct dvmi_paths *a, const struct dvmi_paths *b)
 	return true;
 }
 
-static bool same_threads(const struct dvm_litmus *test, const struct dvmi_paths *paths, unsigned a,
-			 unsigned b)
+/* Registers apart: dvmi_pages_match() compares these. */
+static bool same_code(const struct dvm_litmus *test, const struct dvmi_paths *paths, unsigned a,
+		      unsigned b)
 {
 	const struct dvmi_thread *t = &test->thread[a], *u = &test->thread[b];
 
 	if (t->el0 != u->el0 || t->hw != u->hw || t->insns != u->insns ||
 	    t->has_handler != u->has_handler || t->handler != u->handler ||
-	    memcmp(t->reg, u->reg, sizeof(t->reg)) != 0 || observed_place(test, a) ||
-	    observed_place(test, b))
+	    observed_place(test, a) || observed_place(test, b))
 		return false;
 	for (unsigned i = 0; i < t->insns; i++)
 		if (!same_insn(t, u, i))
@@ -80,6 +80,7 @@ static bool same_threads(const struct dvm_litmus *test, const struct dvmi_paths 
 /* ---- the group ---- */
 
 struct maker {
+	const struct dvm_litmus *test;
 	struct dvmi_symmetries *s;
 	bool same[DVMI_PES_MAX][DVMI_PES_MAX];
 	unsigned moving; /* threads from this one on stay where they are */
@@ -88,9 +89,13 @@ struct maker {
 };
 
 /* All ways to fill from[t] and what follows, the least first. */
-static void fill(struct maker *m, unsigned t, unsigned used)
+static void fill(struct maker *m, unsigned t, unsigned used, const struct dvmi_pages *pages)
 {
+	struct dvmi_pages now = *pages;
+
 	if (t == m->s->threads) {
+		if (!dvmi_pages_finish(m->test, &now, &m->now))
+			return;
 		m->full = m->s->count == DVMI_SYMMETRIES_MAX;
 		if (!m->full)
 			m->s->one[m->s->count++] = m->now;
@@ -99,8 +104,11 @@ static void fill(struct maker *m, unsigned t, unsigned used)
 	for (unsigned u = 0; u < m->s->threads && !m->full; u++) {
 		if ((used >> u & 1) || !m->same[t][u] || (t >= m->moving && u != t))
 			continue;
+		now = *pages;
+		if (!dvmi_pages_match(m->test, &m->test->thread[u], &m->test->thread[t], &now))
+			continue;
 		m->now.from[t] = (uint8_t)u;
-		fill(m, t + 1, used | 1u << u);
+		fill(m, t + 1, used | 1u << u, &now);
 	}
 }
 
@@ -110,23 +118,32 @@ void dvmi_symmetries_none(unsigned threads, struct dvmi_symmetries *s)
 	s->count = 1;
 	for (unsigned t = 0; t < DVMI_PES_MAX; t++)
 		s->one[0].from[t] = (uint8_t)t;
+	for (unsigned k = 0; k < DVMI_PAGES_MAX; k++)
+		s->one[0].page[k] = (uint8_t)k;
 }
 
 void dvmi_symmetries_find(const struct dvm_litmus *test, const struct dvmi_paths *paths,
-			  struct dvmi_symmetries *s)
+			  bool rename, struct dvmi_symmetries *s)
 {
-	struct maker m = {.s = s, .moving = test->threads};
+	struct maker m = {.test = test, .s = s, .moving = test->threads};
+	struct dvmi_pages pages = {.taken = 0};
 
+	memset(pages.to, DVMI_NONE, sizeof(pages.to));
+	if (!rename || !dvmi_pages_may_move(test)) {
+		for (unsigned k = 0; k < DVMI_PAGES_MAX; k++)
+			pages.to[k] = (uint8_t)k;
+		pages.taken = UINT32_MAX;
+	}
 	for (unsigned t = 0; t < test->threads; t++)
 		for (unsigned u = 0; u < test->threads; u++)
-			m.same[t][u] = t == u || same_threads(test, paths, t, u);
+			m.same[t][u] = t == u || same_code(test, paths, t, u);
 	/* A group that is too large: that of fewer threads is a group as well. */
 	do {
 		dvmi_symmetries_none(test->threads, s);
 		m.now = s->one[0];
 		s->count = 0;
 		m.full = false;
-		fill(&m, 0, 0);
+		fill(&m, 0, 0, &pages);
 		m.moving--;
 	} while (m.full);
 }
