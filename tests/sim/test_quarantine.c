@@ -75,6 +75,47 @@ START_TEST(a_translation_may_be_used_until_its_quarantine_ends)
 }
 END_TEST
 
+/*
+ * The same with exact TLBs: single translations are judged. CPU 1 has used the page before, and uses it,
+ * or another one that was not freed, so long after the flush; the quarantine lasts one tick.
+ */
+static const struct {
+	unsigned tenths_of_ms;
+	uint64_t va;
+	int ret;
+} accesses[] = {
+	{ 7, 0x10000000, 0 }, { 13, 0x10000000, -DVM_EUNSAFE }, { 13, 0x10001000, 0 },
+};
+
+START_TEST(exact_tlbs_wait_for_the_quarantine_too)
+{
+	const uint64_t pages[] = { 0x10000000, 0x10001000, accesses[_i].va };
+	const struct dvm_trace_record first = { .kind = DVM_TRACE_ACCESS_RUN, .cpu = 1, .task = 2,
+						.mm = 1, .amount = 2 };
+	const struct dvm_trace_record last = { .kind = DVM_TRACE_ACCESS_RUN, .cpu = 1, .task = 2,
+					       .mm = 1, .va = 2, .amount = 1 };
+
+	for (unsigned strict = 0; strict < 2; strict++) {
+		struct run r;
+
+		run_init(&r);
+		run_strategy(&r, "strategy t\nquarantine 1 ticks\non tick:\n ret\non flush:\n"
+				 " dsb ishst\n asid\n tlbi local\n dsb nsh\n ret\n");
+		begin(&r);
+		ck_assert_int_eq(dvm_trace_append_accesses(r.trace, pages, 3, &r.err), 0);
+		add(&r, &first, 1);
+		add_runs(&r, 0, 1, 2);
+		munmap_pages(&r, 1, DVM_TRACE_OP_MUNMAP);
+		add_runs(&r, 1, 2, 2 + accesses[_i].tenths_of_ms);
+		add(&r, &last, 1);
+		r.options.strict_order = strict;
+		run_go(&r, 1, 1);
+		ck_assert_msg(r.ret == accesses[_i].ret, "%s", r.err.text);
+		run_fini(&r);
+	}
+}
+END_TEST
+
 /* latr drops them in time, where CPU 1 ticks; a tick that is stopped (nohz_full) drops nothing. */
 START_TEST(a_cpu_without_ticks_keeps_its_entries)
 {
@@ -192,6 +233,7 @@ static void add_cases(Suite *suite)
 	TCase *tc = check_case(suite, "quarantine");
 
 	tcase_add_loop_test(tc, a_translation_may_be_used_until_its_quarantine_ends, 0, COUNT(ends));
+	tcase_add_loop_test(tc, exact_tlbs_wait_for_the_quarantine_too, 0, COUNT(accesses));
 	tcase_add_loop_test(tc, a_cpu_without_ticks_keeps_its_entries, 0, 2);
 	tcase_add_loop_test(tc, a_cpu_that_idled_through_the_quarantine_must_sweep, 0,
 			    COUNT(idlers));
