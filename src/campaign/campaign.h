@@ -71,6 +71,7 @@ struct dvmi_question {
 	struct dvmi_search search;
 	struct dvmi_published *published;
 	size_t npublished;
+	bool latency;     /* print the worst latencies too */
 	uint64_t *limits; /* percent: the least number of CPUs with that change is looked for */
 	size_t nlimits;
 };
@@ -100,6 +101,8 @@ struct dvmi_strategy_result {
 	uint64_t unpreemptible_max_ps, interrupts_off_max_ps; /* 0: none with a TLBI */
 	/* CPU time of the run with the first seed: struct dvm_stats */
 	uint64_t run_ps, flush_ps, switch_ps, bystander_ps, refill_ps, interrupt_ps;
+	/* And what the DVM fabric had to do. */
+	uint64_t elapsed_ps, dvm_nonsyncs, dvm_syncs;
 };
 
 struct dvmi_site_result {

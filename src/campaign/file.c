@@ -438,7 +438,8 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 	static const char *const keys[] = {
 		"name", "asks", "source", "workloads", "hardware", "kernels", "environments", "cpus",
 		"migrate_hz", "vary", "strategies", "baseline", "copies", "seeds", "first_seed", "budget",
-		"sensitivity", "schedule", "search", "note", "subject", "published", "limits", NULL,
+		"sensitivity", "schedule", "search", "note", "subject", "published", "limits",
+		"latency", NULL,
 	};
 	struct dvmi_question *q = &c->questions[c->nquestions++];
 	struct reading r = { .c = c, .q = q, .err = err };
@@ -472,6 +473,8 @@ static int read_question(struct dvm_campaign *c, const struct dvmi_json_at *at,
 		ret = check_question(at, q, err);
 	if (!ret)
 		ret = read_search(&r, at);
+	if (!ret && dvmi_json_find(at, "latency", &child))
+		ret = dvmi_json_bool(&child, &q->latency, err);
 	if (!ret && dvmi_json_find(at, "limits", &child))
 		ret = read_numbers(at, "limits", 1000000, &q->limits, &q->nlimits, err);
 	if (!ret)

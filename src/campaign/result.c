@@ -16,7 +16,8 @@ static const struct {
 } fields[] = {
 	FIELD(flush_p99_ps), FIELD(flush_max_ps), FIELD(unpreemptible_max_ps),
 	FIELD(interrupts_off_max_ps), FIELD(run_ps), FIELD(flush_ps), FIELD(switch_ps),
-	FIELD(bystander_ps), FIELD(refill_ps), FIELD(interrupt_ps),
+	FIELD(bystander_ps), FIELD(refill_ps), FIELD(interrupt_ps), FIELD(elapsed_ps),
+	FIELD(dvm_nonsyncs), FIELD(dvm_syncs),
 };
 #undef FIELD
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))

@@ -211,6 +211,13 @@ static int take_outcome(const struct dvm_study *study, size_t cell, size_t metri
 		return -DVM_ENOMEM;
 	o->lo_pct = (side > 0 ? m.ranges.lo_pct : -m.ranges.hi_pct) + 0.0;
 	o->hi_pct = (side > 0 ? m.ranges.hi_pct : -m.ranges.lo_pct) + 0.0;
+	/*
+	 * One run that a scheduler placed, and no ranges to move it: a move of one task to another CPU
+	 * makes a change of either sign. Its sign says nothing.
+	 */
+	if (study->options.schedule == DVM_SIM_SIMULATED && !o->examined && o->n == 1 &&
+	    (o->verdict == DVM_VERDICT_IMPROVED || o->verdict == DVM_VERDICT_REGRESSED))
+		o->verdict = DVM_VERDICT_UNDECIDED;
 	return o->examined && !o->holds ? dvmi_flip_find(study, cell, metric, o) : 0;
 }
 
@@ -240,6 +247,9 @@ static int take_strategy(const struct dvm_study *study, size_t cell, struct dvmi
 		r->bystander_ps = c.stats->bystander_ps;
 		r->refill_ps = c.stats->refill_ps;
 		r->interrupt_ps = c.stats->interrupt_ps;
+		r->elapsed_ps = c.stats->elapsed_ps;
+		r->dvm_nonsyncs = c.stats->dvm_nonsyncs;
+		r->dvm_syncs = c.stats->dvm_syncs;
 	}
 	r->outcomes = dvmi_calloc(c.primary, sizeof(*r->outcomes));
 	if (!r->outcomes)

@@ -236,6 +236,7 @@ void dvmi_campaign_question(const struct dvm_campaign *c, size_t question, const
 	dvmi_campaign_published(c, question, d);
 	dvmi_campaign_limits(c, question, d);
 	table(c, question, d);
+	dvmi_campaign_latency(c, question, d);
 	notes(c, question, d);
 	commands(c, question, d);
 }

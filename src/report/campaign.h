@@ -65,6 +65,9 @@ bool dvmi_campaign_is_baseline(const struct dvm_campaign *c, const char *name);
 /* Has the question a site? Not when another one was asked for. */
 bool dvmi_campaign_asked(const struct dvm_campaign *c, size_t question);
 
+/* The result of the question's subject at a site; NULL before it is known. */
+const struct dvmi_strategy_result *dvmi_campaign_subject(const struct dvm_campaign *c,
+							 const struct dvmi_site *site);
 /* What the sites of its question differ in: "fork, guest, FB, 8 CPUs". */
 const char *dvmi_site_name(const struct dvm_campaign *c, const struct dvmi_site *site,
 			   char buf[256]);
@@ -80,6 +83,7 @@ void dvmi_campaign_parts(const struct dvm_campaign *c, const struct dvmi_doc *d)
 void dvmi_campaign_question(const struct dvm_campaign *c, size_t question,
 			    const struct dvmi_doc *d);
 void dvmi_campaign_limits(const struct dvm_campaign *c, size_t question, const struct dvmi_doc *d);
+void dvmi_campaign_latency(const struct dvm_campaign *c, size_t question, const struct dvmi_doc *d);
 void dvmi_campaign_published(const struct dvm_campaign *c, size_t question,
 			     const struct dvmi_doc *d);
 /* "in flushes -0.3 %": where the CPU time of a strategy differs from the baseline's, in percent of it. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/campaign.h"
 
+#include "model/params.h"
 #include "report/text.h"
 
 #include <inttypes.h>
@@ -10,21 +11,10 @@
 
 /* ---- from how many CPUs on broadcasts cost more than so much ---- */
 
-static const struct dvmi_strategy_result *subject_of(const struct dvm_campaign *c,
-						     const struct dvmi_site *site)
-{
-	const struct dvmi_question *q = &c->questions[site->question];
-
-	for (size_t i = 0; i < site->result.count; i++)
-		if (!strcmp(q->strategies.names[i], dvmi_question_subject(q)))
-			return &site->result.strategies[i];
-	return NULL;
-}
-
 /* The change of the first metric there; NAN without one. */
 static double change_at(const struct dvm_campaign *c, const struct dvmi_site *site)
 {
-	const struct dvmi_strategy_result *r = subject_of(c, site);
+	const struct dvmi_strategy_result *r = dvmi_campaign_subject(c, site);
 
 	return r && r->count && dvmi_outcome_word(r, &r->outcomes[0]) != DVMI_WORD_NONE ?
 	       r->outcomes[0].change_pct : NAN;
@@ -89,6 +79,103 @@ static const char *series_name(const struct dvm_campaign *c, const struct dvmi_s
 	return buf;
 }
 
+/* ---- beside the formula: docs/model-hardware.md, "k issuers" ---- */
+
+/* What the node does for an operation; valid with one socket of one die, without a filter. */
+struct fabric {
+	bool known;
+	uint64_t nonsync_ps, sync_ps; /* the node's time for one */
+	uint64_t flush_ps;            /* T(1): TLBI and DSB on an idle part */
+};
+
+static struct fabric fabric_of(const struct dvm_campaign *c, const struct dvmi_site *site)
+{
+	struct fabric f = { .known = false };
+	struct dvm_model *hw, *kernel;
+	const struct dvmi_hw *p;
+	uint64_t spread, round, answer;
+
+	if (dvmi_site_models(c, site, &hw, &kernel, NULL))
+		return f;
+	p = dvmi_model_hw(hw);
+	spread = 2 * p->dvm_snoop_part_ps *
+		 (p->topology_clusters * (p->dvm_snoop_unit == DVMI_SNOOP_CLUSTER ?
+					  1 : p->topology_cores) - 1);
+	answer = p->dvm_snoop_ps + p->dvm_target_sync_ps + p->dvm_response_ps;
+	round = p->dvm_request_ps + spread + p->dvm_snoop_ps + p->dvm_response_ps + p->dvm_comp_ps;
+	f.nonsync_ps = p->dvm_node_op_ps + spread;
+	f.sync_ps = p->dvm_node_sync_ps + spread > answer ? p->dvm_node_sync_ps + spread : answer;
+	f.flush_ps = p->tlbi_issue_broadcast_ps + round + p->dvm_node_op_ps + p->dvm_target_op_ps +
+		     round + p->dvm_node_sync_ps + p->dvm_target_sync_ps + p->barrier_dsb_ish_ps;
+	f.known = p->topology_sockets == 1 && p->topology_dies == 1 &&
+		  p->dvm_filter == DVMI_FILTER_NONE && !p->dvm_early_comp;
+	dvm_model_free(hw);
+	dvm_model_free(kernel);
+	return f;
+}
+
+static const struct dvmi_strategy_result *baseline_of(const struct dvm_campaign *c,
+						      const struct dvmi_site *site)
+{
+	const struct dvmi_question *q = &c->questions[site->question];
+
+	for (size_t i = 0; i < site->result.count; i++)
+		if (!strcmp(q->strategies.names[i], q->baseline))
+			return &site->result.strategies[i];
+	return NULL;
+}
+
+static void formula_row(const struct dvm_campaign *c, const struct dvmi_site *site,
+			struct dvmi_table *t)
+{
+	const struct dvmi_strategy_result *b = baseline_of(c, site);
+	struct fabric f = fabric_of(c, site);
+	double service = (double)(f.nonsync_ps + f.sync_ps), busy;
+	char name[256], text[DVMI_NUM_MAX];
+
+	if (!b || !b->count || !b->elapsed_ps || !f.known)
+		return;
+	busy = ((double)b->dvm_nonsyncs * (double)f.nonsync_ps +
+		(double)b->dvm_syncs * (double)f.sync_ps) / (double)b->elapsed_ps;
+	dvmi_table_add(t, "%s", dvmi_site_name(c, site, name));
+	dvmi_table_add(t, "%s", dvmi_num_time(text, service));
+	dvmi_table_add(t, "%.1f", (double)f.flush_ps / service);
+	dvmi_table_add(t, "%s", dvmi_num_rate(text, 1e12 / service));
+	dvmi_table_add(t, "%s", dvmi_num_rate(text, (double)b->dvm_syncs * 1e12 /
+					      (double)b->elapsed_ps));
+	dvmi_table_add(t, "%.0f %%", 100 * busy);
+}
+
+static void formula(const struct dvm_campaign *c, size_t question, const struct dvmi_doc *d)
+{
+	static const char *const heads[] = { "series", "s", "saturating issuers", "flushes, at most",
+					     "Syncs simulated", "node busy" };
+	struct dvmi_table t;
+
+	dvmi_table_init(&t, 6, false);
+	for (size_t i = 0; i < 6; i++) {
+		dvmi_table_add(&t, "%s", heads[i]);
+		if (i)
+			dvmi_table_right(&t, i);
+	}
+	for (size_t i = 0; i < c->nsites; i++)
+		if (c->sites[i].question == question && c->sites[i].result.known)
+			formula_row(c, &c->sites[i], &t);
+	if (t.count == 6 && !t.failed) { /* none of one die without a filter */
+		dvmi_table_fini(&t);
+		return;
+	}
+	dvmi_doc_paragraph(d, "Beside the formula of docs/model-hardware.md (k issuers): s is the node's "
+			   "time for a TLBI and its Sync; T(1) / s CPUs that do nothing but flush keep "
+			   "it busy, and 1 / s flushes a second are the most there can be, whatever the "
+			   "number of CPUs. Beside it the Syncs a second of the simulated %s, and the "
+			   "share of the time that its Non-Syncs and Syncs occupy the node by the "
+			   "formula.", c->questions[question].baseline);
+	dvmi_doc_table(d, &t);
+}
+
+/* ---- the table of limits ---- */
+
 void dvmi_campaign_limits(const struct dvm_campaign *c, size_t question, const struct dvmi_doc *d)
 {
 	const struct dvmi_question *q = &c->questions[question];
@@ -118,95 +205,5 @@ void dvmi_campaign_limits(const struct dvm_campaign *c, size_t question, const s
 		}
 	}
 	dvmi_doc_table(d, &t);
-}
-
-/* ---- published figures ---- */
-
-struct span {
-	double lo, hi, mid_lo, mid_hi;
-	size_t sites;
-	struct dvmi_at least, most;
-};
-
-static bool stands_for(const struct dvmi_published *p, const char *workload)
-{
-	for (size_t i = 0; i < p->workloads.count; i++)
-		if (!strcmp(p->workloads.names[i], workload))
-			return true;
-	return false;
-}
-
-static struct span span_of(const struct dvm_campaign *c, size_t question,
-			   const struct dvmi_published *p)
-{
-	struct span s = { INFINITY, -INFINITY, INFINITY, -INFINITY, 0, { 0 }, { 0 } };
-
-	for (size_t i = 0; i < c->nsites; i++) {
-		struct dvmi_at at = { &c->sites[i], NULL, NULL };
-
-		if (at.site->question != question || !stands_for(p, at.site->workload))
-			continue;
-		at.r = subject_of(c, at.site);
-		for (size_t m = 0; at.r && m < at.r->count; m++) {
-			enum dvmi_word word = dvmi_outcome_word(at.r, &at.r->outcomes[m]);
-
-			at.o = &at.r->outcomes[m];
-			if (word == DVMI_WORD_NONE || word == DVMI_WORD_STALE)
-				continue;
-			s.sites++;
-			if (!s.least.o || at.o->change_pct < s.least.o->change_pct)
-				s.least = at;
-			if (!s.most.o || at.o->change_pct > s.most.o->change_pct)
-				s.most = at;
-			s.mid_lo = fmin(s.mid_lo, at.o->change_pct);
-			s.mid_hi = fmax(s.mid_hi, at.o->change_pct);
-			s.lo = fmin(s.lo, at.o->examined ? at.o->lo_pct : at.o->change_pct);
-			s.hi = fmax(s.hi, at.o->examined ? at.o->hi_pct : at.o->change_pct);
-		}
-	}
-	return s;
-}
-
-static void figure(const struct dvm_campaign *c, size_t question, const struct dvmi_published *p,
-		   struct dvmi_table *t)
-{
-	struct span s = span_of(c, question, p);
-	char a[DVMI_NUM_MAX], b[DVMI_NUM_MAX];
-
-	dvmi_table_add(t, "%s", p->name);
-	dvmi_table_add(t, "%s", dvmi_num_change(a, p->change_pct, 0.1));
-	if (!s.sites) {
-		dvmi_table_add(t, "-");
-		dvmi_table_add(t, "-");
-		dvmi_table_add(t, "-");
-		return;
-	}
-	dvmi_table_add(t, "%s .. %s", dvmi_num_change(a, s.mid_lo, 0.1),
-		       dvmi_num_change(b, s.mid_hi, 0.1));
-	dvmi_table_add(t, "%s .. %s", dvmi_num_change(a, s.lo, 0.1), dvmi_num_change(b, s.hi, 0.1));
-	dvmi_table_add(t, p->change_pct < s.lo || p->change_pct > s.hi ? "no" :
-		       p->change_pct < s.mid_lo || p->change_pct > s.mid_hi ?
-		       "only with the estimates' ranges" : "yes");
-}
-
-void dvmi_campaign_published(const struct dvm_campaign *c, size_t question,
-			     const struct dvmi_doc *d)
-{
-	static const char *const heads[] = { "figure", "published", "all parts and kernels as modelled",
-					     "with the estimates' ranges", "inside" };
-	const struct dvmi_question *q = &c->questions[question];
-	struct dvmi_table t;
-
-	if (!q->npublished)
-		return;
-	dvmi_table_init(&t, 5, false);
-	for (size_t i = 0; i < 5; i++)
-		dvmi_table_add(&t, "%s", heads[i]);
-	for (size_t i = 0; i < q->npublished; i++)
-		figure(c, question, &q->published[i], &t);
-	dvmi_doc_table(d, &t);
-	for (size_t i = 0; i < q->npublished; i++)
-		dvmi_doc_item(d, "%s: %s", q->published[i].name, q->published[i].source);
-	if (d->markdown)
-		dvmi_buf_puts(d->out, "\n");
+	formula(c, question, d);
 }

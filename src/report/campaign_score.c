@@ -287,6 +287,12 @@ static const struct dvmi_strategy_result *result_of(const struct dvm_campaign *c
 	return NULL;
 }
 
+const struct dvmi_strategy_result *dvmi_campaign_subject(const struct dvm_campaign *c,
+							 const struct dvmi_site *site)
+{
+	return result_of(c, site, dvmi_question_subject(&c->questions[site->question]));
+}
+
 static void note_extremes(struct dvmi_at *top, struct dvmi_at *bottom, const struct dvmi_at *at)
 {
 	if (!top->o || at->o->change_pct > top->o->change_pct)

@@ -8,7 +8,7 @@
 
 /* The strategies of a study, with what the checker says of each; and everything that got slower. */
 
-#define LOSSES_MAX 30
+#define LOSSES_MAX 12
 
 static void add_safety(const struct dvm_campaign *c, const char *name, struct dvmi_table *t)
 {
@@ -89,31 +89,54 @@ static void loss(const struct dvm_campaign *c, const struct dvmi_at *at, const c
 	dvmi_at_command(c, at, d);
 }
 
-/* Everything that got slower within its ranges: a maintainer reads this first. */
+/* The next worse than *@at is bad, of all strategies; nothing in *@at when there is none. */
+static const char *next_loss(const struct dvm_campaign *c, struct dvmi_at *at)
+{
+	const char *strategy = NULL;
+	struct dvmi_at next = { 0 };
+
+	for (size_t i = 0; i < c->nsites; i++) {
+		const struct dvmi_site *site = &c->sites[i];
+
+		for (size_t k = 0; k < site->result.count; k++) {
+			const struct dvmi_strategy_result *r = &site->result.strategies[k];
+
+			for (size_t m = 0; m < r->count; m++) {
+				const struct dvmi_outcome *o = &r->outcomes[m];
+				bool tie = at->o && !(o->change_pct > at->o->change_pct) &&
+					   !(o->change_pct < at->o->change_pct);
+
+				if (dvmi_outcome_word(r, o) != DVMI_WORD_LOSES ||
+				    (at->o && o->change_pct < at->o->change_pct) ||
+				    (tie && (site < at->site || (site == at->site && r < at->r) ||
+					     (r == at->r && o <= at->o))))
+					continue;
+				if (next.o && !(o->change_pct < next.o->change_pct))
+					continue;
+				next = (struct dvmi_at){ site, r, o };
+				strategy = c->questions[site->question].strategies.names[k];
+			}
+		}
+	}
+	*at = next;
+	return strategy;
+}
+
+/* Everything that got slower within its ranges, worst first: a maintainer reads this first. */
 void dvmi_campaign_losses(const struct dvm_campaign *c, const struct dvmi_doc *d)
 {
+	const char *strategy;
+	struct dvmi_at at = { 0 };
 	size_t n = 0;
 
 	dvmi_doc_heading(d, 2, "Losses");
-	for (size_t i = 0; i < c->nsites; i++) {
-		const struct dvmi_site *site = &c->sites[i];
-		const struct dvmi_list *list = &c->questions[site->question].strategies;
-
-		for (size_t k = 0; k < site->result.count; k++) {
-			struct dvmi_at at = { site, &site->result.strategies[k], NULL };
-
-			for (size_t m = 0; m < at.r->count; m++) {
-				at.o = &at.r->outcomes[m];
-				if (dvmi_outcome_word(at.r, at.o) != DVMI_WORD_LOSES)
-					continue;
-				if (n++ == 0)
-					dvmi_doc_paragraph(d, "Decided ones, of all strategies; the CPU "
-							   "time is that of the first seed against the "
-							   "baseline's, in percent of it.");
-				if (n <= LOSSES_MAX)
-					loss(c, &at, list->names[k], d);
-			}
-		}
+	while ((strategy = next_loss(c, &at)) != NULL) {
+		if (n++ == 0)
+			dvmi_doc_paragraph(d, "Decided ones, of all strategies, worst first; the CPU time "
+					   "is that of the first seed against the baseline's, in percent "
+					   "of it.");
+		if (n <= LOSSES_MAX)
+			loss(c, &at, strategy, d);
 	}
 	if (n > LOSSES_MAX)
 		dvmi_doc_paragraph(d, "And %zu more; see the tables.", n - LOSSES_MAX);

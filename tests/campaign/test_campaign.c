@@ -104,6 +104,7 @@ static const struct {
 	{ TOP("", Q(",\"seeds\":0")), "" },
 	{ TOP("", Q(",\"sensitivity\":\"some\"")), "none of its words" },
 	{ TOP("", Q(",\"subject\":\"null\"")), "none of the strategies" },
+	{ TOP("", Q(",\"latency\":1")), "" },
 	{ TOP("", Q(",\"limits\":[]")), "from 1 to 256" },
 	{ TOP("", Q(",\"published\":[{\"name\":\"f\"}]")), "source" },
 	{ TOP("", Q(",\"search\":{\"strategy\":\"null\"}")), "none of the strategies" },
@@ -359,6 +360,31 @@ START_TEST(an_undecided_cell_names_what_turns_it)
 }
 END_TEST
 
+/*
+ * One run that a scheduler placed, without its ranges, tells no sign: one task elsewhere turns it. The
+ * same run in a recorded schedule has nothing to move.
+ */
+START_TEST(one_scheduled_run_decides_nothing)
+{
+	static const char *const schedules[] = { "simulated", "recorded" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct dvm_campaign *c;
+		const struct dvmi_outcome *o;
+		char text[1024];
+
+		snprintf(text, sizeof(text), TOP("\"schedule\":\"%s\",", Q(",\"copies\":1")), schedules[i]);
+		ck_assert_int_eq(load(text, NULL, &c, NULL), 0);
+		ck_assert_int_eq(dvm_campaign_run(c, NULL), 0);
+		o = &c->sites[0].result.strategies[1].outcomes[0];
+		ck_assert_uint_eq(o->n, 1);
+		ck_assert_int_eq(dvmi_outcome_word(&c->sites[0].result.strategies[1], o),
+				 i ? DVMI_WORD_WINS : DVMI_WORD_OPEN);
+		dvm_campaign_free(c);
+	}
+}
+END_TEST
+
 /* mmap's gain falls with the pages per call (their work is not the flush's): the search goes there. */
 START_TEST(a_search_goes_downhill)
 {
@@ -399,6 +425,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, an_outcome_is_called_what_it_is, 0,
 			    sizeof(judged) / sizeof(judged[0]));
 	tcase_add_test(tc, an_undecided_cell_names_what_turns_it);
+	tcase_add_test(tc, one_scheduled_run_decides_nothing);
 	tcase_add_test(tc, a_search_goes_downhill);
 }
 

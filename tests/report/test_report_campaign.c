@@ -46,6 +46,7 @@ static void give(struct dvm_campaign *c, size_t site, double change, double ci, 
 				   "\"flush_p99_ps\":1,\"flush_max_ps\":1,\"unpreemptible_max_ps\":0,"
 				   "\"interrupts_off_max_ps\":0,\"run_ps\":1000,\"flush_ps\":%d,"
 				   "\"switch_ps\":0,\"bystander_ps\":0,\"refill_ps\":0,\"interrupt_ps\":0,"
+				   "\"elapsed_ps\":1340000,\"dvm_nonsyncs\":50,\"dvm_syncs\":50,"
 				   "\"metrics\":[{\"metric\":\"ops\",\"unit\":\"/s\",\"higher_is_better\":true,"
 				   "\"unstable\":false,\"n\":5,\"mean\":1000,\"change_pct\":%g,"
 				   "\"ci95_pct\":%g,\"verdict\":\"%s\",\"holds\":%s,\"lo_pct\":%g,"
@@ -117,6 +118,12 @@ START_TEST(an_answer_counts_and_names_the_extremes)
 	ck_says(text, "turns before dvm.comp = 2.00 ns, holds at dvm.comp = 1.00 ns");
 	ck_says(text, "Not simulated: x.");
 	dvm_free(text);
+	/* Losses stand worst first. */
+	give(c, 0, -1, 0.5, -4, -0.5);
+	text = print(c, DVM_CAMPAIGN_TEXT);
+	ck_says(text, "worst first; the CPU time is that of the first seed against the baseline's, in percent "
+		      "of it. - active-cpu-v2 -2.0 %");
+	dvm_free(text);
 	dvm_campaign_free(c);
 }
 END_TEST
@@ -169,6 +176,30 @@ START_TEST(the_least_number_of_cpus_holds_for_all_greater_ones)
 }
 END_TEST
 
+/*
+ * docs/model-hardware.md, k issuers, with 7 targets: spread = 2 * 100 * 7 = 1.4 ns; Non-Sync 1 + 1.4 ns;
+ * Sync max(2 + 1.4, 0.5 + 10 + 0.5) = 11 ns; 50 of each in 1.34 us keep the node busy half the time.
+ */
+START_TEST(the_formula_stands_beside_the_simulation)
+{
+	struct dvm_campaign *c = load(TOP("{\"name\":\"q\",\"asks\":\"?\",\"workloads\":[\"fork\"],"
+		"\"cpus\":[8],\"limits\":[10],\"latency\":true,\"environments\":[{\"name\":\"\",\"hw\":{"
+		"\"dvm.node_op_ps\":1000,\"dvm.snoop_part_ps\":100,\"dvm.node_sync_ps\":2000,"
+		"\"dvm.snoop_ps\":500,\"dvm.target_sync_ps\":10000,\"dvm.response_ps\":500}}]}"));
+	char *text;
+
+	give(c, 0, 5, 1, 2, 9);
+	c->sites[0].ncpus = 8;
+	c->sites[0].result.strategies[1].unpreemptible_max_ps = 7000;
+	text = print(c, DVM_CAMPAIGN_MARKDOWN);
+	ck_says(text, "| fork, 8 CPUs | 13.4 ns |");
+	ck_says(text, "| 50 % |");
+	ck_says(text, "| | active-cpu-v2 | 7.00 ns | - |");
+	dvm_free(text);
+	dvm_campaign_free(c);
+}
+END_TEST
+
 /* published; changes and ranges simulated -> what stands in the last column */
 static const struct {
 	double published, change[2], lo[2], hi[2];
@@ -210,6 +241,7 @@ static void add_cases(Suite *suite)
 	tcase_add_test(tc, markdown_says_the_same);
 	tcase_add_loop_test(tc, the_least_number_of_cpus_holds_for_all_greater_ones, 0,
 			    sizeof(sizes) / sizeof(sizes[0]));
+	tcase_add_test(tc, the_formula_stands_beside_the_simulation);
 	tcase_add_loop_test(tc, a_published_figure_is_inside_or_not, 0,
 			    sizeof(figures) / sizeof(figures[0]));
 }
