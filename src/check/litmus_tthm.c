@@ -44,21 +44,72 @@ int dvmi_litmus_tthm(struct dvmi_litmus_parser *p, const char *list)
 	return 0;
 }
 
-static bool holds(const struct dvm_litmus *test, uint64_t v)
+static bool thread_holds(const struct dvmi_thread *t, uint64_t v)
 {
-	for (unsigned t = 0; t < test->threads; t++)
-		for (unsigned r = 0; r < DVMI_REGS; r++)
-			if (test->thread[t].reg[r] == v)
-				return true;
+	for (unsigned r = 0; r < DVMI_REGS; r++)
+		if (t->reg[r] == v)
+			return true;
+	return false;
+}
+
+static bool memory_holds(const struct dvm_litmus *test, uint64_t v)
+{
 	for (unsigned l = DVMI_PAGES_MAX; l < DVMI_LOCS_MAX; l++)
 		if (test->init[l] == v)
 			return true;
 	return false;
 }
 
+static unsigned writes(const struct dvmi_thread *t)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->insns; i++)
+		n += t->insn[i].op == DVMI_OP_ST || t->insn[i].op == DVMI_OP_AMO ||
+		     t->insn[i].op == DVMI_OP_CAS || t->insn[i].op == DVMI_OP_STX;
+	return n;
+}
+
+/* A bound on early updates of one page's access flag, which keeps the search small. */
+#define AGES_MAX 3
+
+/*
+ * How often the access flag of @page may be set early: there is nothing to set but at first and after
+ * a write of the descriptor.
+ */
+static unsigned ages(const struct dvm_litmus *test, unsigned page)
+{
+	unsigned clear = 0;
+
+	if ((test->init[page] & DVMI_DESC_VALID) && !(test->init[page] & DVMI_DESC_AF))
+		clear = 1;
+	for (unsigned i = 0; i < test->threads; i++) {
+		const struct dvmi_thread *t = &test->thread[i];
+
+		if (thread_holds(t, dvmi_pte(page)) || memory_holds(test, dvmi_pte(page)))
+			clear += writes(t);
+	}
+	return clear < AGES_MAX ? clear : AGES_MAX;
+}
+
+static bool age(struct dvmi_thread *t, unsigned page)
+{
+	if (t->insns == sizeof(t->insn) / sizeof(t->insn[0]))
+		return false;
+	t->reg[page] = dvmi_va(page);
+	t->insn[t->insns++] = (struct dvmi_insn){ .op = DVMI_OP_AGE,
+						  .rd = DVMI_REG_NONE,
+						  .rn = (uint8_t)page,
+						  .rm = DVMI_REG_NONE,
+						  .rs = DVMI_REG_NONE,
+						  .width = 8,
+						  .text = "(walk for no access)" };
+	return true;
+}
+
 /*
  * Where a thread has HA, its table walker may set the access flag for an access that is never made:
- * one more thread, which is no column, may do so once for each page whose flag may be clear.
+ * one more thread, which is no column, does what all walkers may do so.
  */
 int dvmi_litmus_age(struct dvmi_litmus_parser *p)
 {
@@ -75,21 +126,10 @@ int dvmi_litmus_age(struct dvmi_litmus_parser *p)
 	memset(t->reg, 0, sizeof(t->reg));
 	t->hw = hw;
 	t->el0 = false;
-	for (unsigned i = 0; i < test->space.pages; i++) {
-		bool clear = (test->init[i] & DVMI_DESC_VALID) && !(test->init[i] & DVMI_DESC_AF);
-
-		if (!clear && !holds(test, dvmi_pte(i)))
-			continue;
-		t->reg[t->insns] = dvmi_va(i);
-		t->insn[t->insns] = (struct dvmi_insn){.op = DVMI_OP_AGE,
-						       .rd = DVMI_REG_NONE,
-						       .rn = (uint8_t)t->insns,
-						       .rm = DVMI_REG_NONE,
-						       .rs = DVMI_REG_NONE,
-						       .width = 8,
-						       .text = "(walk for no access)"};
-		t->insns++;
-	}
+	for (unsigned i = 0; i < test->space.pages; i++)
+		for (unsigned n = ages(test, i); n-- > 0;)
+			if (!age(t, i))
+				return dvmi_lex_fail(&p->lex, "TTHM=: too many variables");
 	t->handler = t->insns;
 	if (t->insns)
 		test->threads++;
