@@ -57,6 +57,12 @@ int dvmi_core_tlbi_broadcast(struct dvmi_core *core, uint32_t cpu, uint64_t now_
 	return dvmi_fabric_tlbi(core->fabric, cpu, now_ps, tag, free_ps);
 }
 
+int dvmi_core_tlbi_in(struct dvmi_core *core, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+		      uint32_t domain, uint64_t *free_ps)
+{
+	return dvmi_fabric_tlbi_in(core->fabric, cpu, now_ps, tag, domain, free_ps);
+}
+
 int dvmi_core_dsb(struct dvmi_core *core, uint32_t cpu, uint64_t now_ps, enum dvmi_dsb_type type,
 		  enum dvmi_dsb_domain domain, uint64_t *done_ps)
 {

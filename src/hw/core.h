@@ -51,6 +51,9 @@ uint64_t dvmi_core_tlbi_local(struct dvmi_core *core, uint32_t cpu, uint64_t now
 /* A broadcast TLBI: as dvmi_fabric_tlbi(). */
 int dvmi_core_tlbi_broadcast(struct dvmi_core *core, uint32_t cpu, uint64_t now_ps, uint64_t tag,
 			     uint64_t *free_ps);
+/* To one TLBI domain: as dvmi_fabric_tlbi_in(). */
+int dvmi_core_tlbi_in(struct dvmi_core *core, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+		      uint32_t domain, uint64_t *free_ps);
 
 /*
  * DVMI_FABRIC_DONE: the DSB is over at *@done_ps. DVMI_FABRIC_BLOCKED: it waits for its Sync round;

@@ -25,8 +25,10 @@ struct op {
 	uint64_t resp_ps;    /* latest response known so far, at the home node */
 	uint32_t cpu;	     /* the requester; of a free op: the next free one */
 	uint16_t parts_left; /* sockets that have not begun to distribute it */
+	uint32_t domain;     /* of a TLBI, or DVMI_NO_DOMAIN */
 	uint8_t sync;
-	uint8_t refs; /* DONE and COMP to come */
+	uint8_t directed; /* to the units in its set only */
+	uint8_t refs;	  /* DONE and COMP to come */
 };
 
 struct place {
@@ -53,11 +55,13 @@ struct cpu {
 	uint32_t outstanding, pending;
 	const uint64_t *members;
 	uint8_t wait, idle;
+	uint8_t pending_all; /* a pending TLBI named no domain */
 };
 
 struct dvmi_fabric {
 	struct dvmi_hw hw;
 	struct dvmi_topology topo;
+	struct dvmi_domains domains;
 	struct dvmi_evq *q;
 	dvmi_delivery_fn deliver;
 	void *arg;
@@ -68,7 +72,11 @@ struct dvmi_fabric {
 	uint64_t sync_slot_ps; /* a target's time for a Sync, there and back */
 	struct op *ops;
 	struct place *place; /* [op * sockets + node] */
-	size_t op_capacity, place_capacity;
+	/* With FEAT_TLBID: sets of units, one bitmap per socket; of each request, and of the
+	 * TLBIs that each CPU has pending. */
+	uint64_t *sets, *pending_sets;
+	uint32_t set_words, socket_words; /* 0: without */
+	size_t op_capacity, place_capacity, set_capacity;
 	uint32_t op_count, op_free;
 	uint8_t *hidden; /* by a request's members: units of the socket at hand */
 	struct dvmi_fabric_stats stats;
@@ -84,14 +92,17 @@ static int op_new(struct dvmi_fabric *f, uint32_t cpu, uint64_t tag, bool sync, 
 		i = f->op_count;
 		if (dvmi_grow((void **)&f->ops, &f->op_capacity, i + 1, sizeof(*f->ops)) ||
 		    dvmi_grow((void **)&f->place, &f->place_capacity, ((size_t)i + 1) * n,
-			      sizeof(*f->place)))
+			      sizeof(*f->place)) ||
+		    (f->set_words && dvmi_grow((void **)&f->sets, &f->set_capacity,
+					       ((size_t)i + 1) * f->set_words, sizeof(*f->sets))))
 			return -DVM_ENOMEM;
 		f->op_count++;
 	} else {
 		f->op_free = f->ops[i].cpu;
 	}
-	f->ops[i] = (struct op){
-		.tag = tag, .members = f->cpus[cpu].members, .cpu = cpu, .parts_left = (uint16_t)n, .sync = sync, .refs = 2};
+	f->ops[i] = (struct op){.tag = tag, .members = f->cpus[cpu].members, .cpu = cpu,
+				.parts_left = (uint16_t)n, .domain = DVMI_NO_DOMAIN,
+				.sync = sync, .refs = 2};
 	*index = i;
 	return 0;
 }
@@ -140,7 +151,68 @@ static uint64_t cpu_hop_ps(const struct dvmi_fabric *f, uint32_t cpu)
 	return f->nodes[unit / f->socket_units].targets.hop[unit % f->socket_units];
 }
 
-static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag, bool sync)
+/* ---- TLBI domains ---- */
+
+static uint64_t *set_of(const struct dvmi_fabric *f, uint32_t op, uint32_t socket)
+{
+	return f->sets + (size_t)op * f->set_words + (size_t)socket * f->socket_words;
+}
+
+static uint64_t *pending_set(const struct dvmi_fabric *f, uint32_t cpu)
+{
+	return f->pending_sets + (size_t)cpu * f->set_words;
+}
+
+static void add_domain(const struct dvmi_fabric *f, uint64_t *set, uint32_t domain)
+{
+	uint32_t first, end;
+
+	dvmi_domain_cpus(&f->domains, domain, &first, &end);
+	for (uint32_t u = first / f->unit_cpus; u <= (end - 1) / f->unit_cpus; u++)
+		dvmi_bitmap_set(set + (size_t)(u / f->socket_units) * f->socket_words,
+				u % f->socket_units);
+}
+
+/* Does request @op snoop anybody of @socket? */
+static bool takes_part(const struct dvmi_fabric *f, uint32_t op, uint32_t socket)
+{
+	const uint64_t *set;
+
+	if (!f->ops[op].directed)
+		return true;
+	set = set_of(f, op, socket);
+	for (uint32_t w = 0; w < f->socket_words; w++)
+		if (set[w])
+			return true;
+	return false;
+}
+
+/* Whom the request is for: its domain's units, or those of all that its Sync completes. */
+static void direct(struct dvmi_fabric *f, uint32_t i, uint32_t domain)
+{
+	struct op *op = &f->ops[i];
+	const struct cpu *c = &f->cpus[op->cpu];
+	uint32_t home = dvmi_cpu_socket(&f->topo, op->cpu);
+
+	if (!f->set_words || (op->sync ? !c->pending || c->pending_all ||
+				       f->hw.tlbid_sync == DVMI_TLBID_SYNC_ALL
+				     : domain == DVMI_NO_DOMAIN))
+		return;
+	op->directed = 1;
+	op->domain = domain;
+	if (op->sync) {
+		memcpy(set_of(f, i, 0), pending_set(f, op->cpu), f->set_words * sizeof(uint64_t));
+	} else {
+		memset(set_of(f, i, 0), 0, f->set_words * sizeof(uint64_t));
+		add_domain(f, set_of(f, i, 0), domain);
+	}
+	op->parts_left = 0;
+	for (uint32_t n = 0; n < f->topo.sockets; n++)
+		op->parts_left = (uint16_t)(op->parts_left + (n == home || takes_part(f, i, n)));
+}
+
+static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+		   uint32_t domain, bool sync)
 {
 	uint64_t t = now_ps + f->hw.dvm_request_ps + cpu_hop_ps(f, cpu);
 	uint32_t op;
@@ -148,6 +220,7 @@ static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_
 
 	if (ret)
 		return ret;
+	direct(f, op, domain);
 	ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, dvmi_cpu_socket(&f->topo, cpu),
 		   op);
 	if (ret) {
@@ -201,6 +274,22 @@ static void charge(struct dvmi_fabric *f, uint32_t node, uint32_t from, bool hom
 	for (uint32_t i = first; i < first + f->topo.core_cpus; i++)
 		if (cpu_runs(&f->cpus[i]))
 			f->cpus[i].base_ps += lost_ps;
+}
+
+/* The same for a request to some units only. */
+static void charge_some(struct dvmi_fabric *f, uint32_t node, uint32_t from, const uint64_t *chosen,
+			uint64_t lost_ps)
+{
+	for (uint32_t u = 0; u < f->socket_units; u++) {
+		uint32_t first = (node * f->socket_units + u) * f->unit_cpus;
+
+		if (!dvmi_bitmap_test(chosen, u) || f->nodes[node].targets.spared[u])
+			continue;
+		for (uint32_t i = first; i < first + f->unit_cpus; i++)
+			if (cpu_runs(&f->cpus[i]) &&
+			    dvmi_cpu_core(&f->topo, i) != dvmi_cpu_core(&f->topo, from))
+				f->cpus[i].lost_ps += lost_ps;
+	}
 }
 
 /* ---- the filter ---- */
@@ -272,15 +361,31 @@ static void compensate(struct dvmi_fabric *f, uint32_t n, const struct op *op, u
 
 /* ---- distribution ---- */
 
-/* Of the units that are snooped: the one told last, which is also the one farthest away. */
-static uint32_t last_snooped(const struct dvmi_fabric *f, uint32_t node, uint32_t skip)
+/* Of the units up to @unit that are snooped: the one told last, which is also farthest away. */
+static uint32_t last_snooped(const struct dvmi_fabric *f, uint32_t node, uint32_t skip,
+			     uint32_t unit)
 {
 	const struct dvmi_targets *t = &f->nodes[node].targets;
-	uint32_t unit = f->socket_units - 1;
 
 	while (unit && (unit == skip || t->spared[unit]))
 		unit--;
 	return unit;
+}
+
+/* The CPUs of the socket that are in the request's domain. */
+static void reach(const struct dvmi_fabric *f, const struct op *op, struct dvmi_delivery *d)
+{
+	uint32_t first, end;
+
+	d->reach_first = d->first_cpu;
+	d->reach_end = d->end_cpu;
+	if (op->domain == DVMI_NO_DOMAIN)
+		return;
+	dvmi_domain_cpus(&f->domains, op->domain, &first, &end);
+	if (first > d->reach_first)
+		d->reach_first = first < d->end_cpu ? first : d->end_cpu;
+	if (end < d->reach_end)
+		d->reach_end = end > d->reach_first ? end : d->reach_first;
 }
 
 static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint64_t now_ps,
@@ -296,12 +401,16 @@ static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint
 		.from = op->cpu,
 		.first_cpu = node * cpus,
 		.end_cpu = (node + 1) * cpus,
+		.left = op->parts_left - 1u,
 		.skip = skip,
 	};
 
+	reach(f, op, &d);
+	d.first = (d.reach_first - d.first_cpu) / f->unit_cpus;
 	if (dist->snooped)
 		d.last_ps = dist->free_ps + f->hw.dvm_snoop_ps +
-			    f->nodes[node].targets.hop[last_snooped(f, node, skip)];
+			    f->nodes[node].targets.hop[last_snooped(
+				    f, node, skip, (d.reach_end - 1 - d.first_cpu) / f->unit_cpus)];
 	if (f->deliver)
 		f->deliver(f->arg, f, &d);
 }
@@ -315,8 +424,8 @@ uint64_t dvmi_fabric_delivery_ps(const struct dvmi_fabric *f, const struct dvmi_
 
 	if (target == d->skip || t->spared[target])
 		return accepted;
-	return accepted + t->step * (dvmi_targets_rank(t, target, d->skip) + 1) + t->snoop +
-	       t->hop[target];
+	return accepted + t->step * (dvmi_targets_rank(t, d->first, target, d->skip) + 1) +
+	       t->snoop + t->hop[target];
 }
 
 static void note_wait(struct dvmi_fabric_stats *s, uint64_t wait_ps)
@@ -353,7 +462,7 @@ static int forward(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps, uint32_t 
 	for (uint32_t n = 0; n < f->topo.sockets; n++) {
 		int ret;
 
-		if (n == home)
+		if (n == home || !takes_part(f, i, n))
 			continue;
 		ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, n, i);
 		if (ret)
@@ -361,6 +470,26 @@ static int forward(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps, uint32_t 
 		f->stats.forwards++;
 	}
 	return 0;
+}
+
+/* To all units of the node, or to those in the request's set. Counts who is answered for. */
+static struct dvmi_distribution send(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t begin,
+				     uint32_t skip)
+{
+	struct dvmi_targets *t = &f->nodes[n].targets;
+	const struct op *op = &f->ops[i];
+	struct dvmi_distribution d;
+	uint32_t spared;
+
+	if (op->directed) {
+		d = dvmi_targets_some(t, begin, skip, set_of(f, i, n), op->sync, &spared);
+	} else {
+		d = op->sync ? dvmi_targets_sync(t, begin, skip) : dvmi_targets_op(t, begin, skip);
+		spared = t->spared_count - (skip != DVMI_TARGET_NONE && t->spared[skip]);
+	}
+	f->stats.snoops += d.snooped;
+	f->stats.spared += spared;
+	return d;
 }
 
 /* The node begins with request @i at @now_ps: everything about its targets is then known. */
@@ -378,20 +507,22 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	uint64_t answer;
 
 	hide(f, n, members);
-	d = sync ? dvmi_targets_sync(t, begin, skip) : dvmi_targets_op(t, begin, skip);
+	d = send(f, n, i, begin, skip);
 	answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
 	node->free_ps = d.free_ps;
 	/* Nothing passes a Sync: the node serves in order, one Sync per target at a time. */
 	if (sync && d.snooped && node->free_ps < now_ps + f->sync_slot_ps)
 		node->free_ps = now_ps + f->sync_slot_ps;
 	note_wait(&f->stats, now_ps - f->place[(size_t)i * f->topo.sockets + n].arrive_ps);
-	f->stats.snoops += d.snooped;
-	f->stats.spared += t->spared_count - (home && t->spared[skip]);
 	f->stats.node_busy_ps += node->free_ps - now_ps;
 	f->stats.sync_waits += sync && d.free_ps > begin + t->step * d.snooped;
-	charge(f, n, op->cpu, home, lost);
-	if (members)
-		compensate(f, n, op, lost);
+	if (op->directed) {
+		charge_some(f, n, op->cpu, set_of(f, i, n), lost);
+	} else {
+		charge(f, n, op->cpu, home, lost);
+		if (members)
+			compensate(f, n, op, lost);
+	}
 	if (!sync)
 		tell(f, n, op, now_ps, &d, skip);
 	unhide(f, n, members);
@@ -482,13 +613,15 @@ static int on_comp(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps)
 
 	op_put(f, i);
 	if (sync) {
-		c->pending = 0;
+		c->pending = c->pending_all = 0;
+		if (f->set_words)
+			memset(pending_set(f, cpu), 0, f->set_words * sizeof(uint64_t));
 	} else {
 		c->outstanding--;
 		if (c->wait == WAIT_OPS && !c->outstanding) {
 			c->wait = WAIT_SYNC;
 			f->stats.syncs++;
-			return request(f, cpu, now_ps, 0, true);
+			return request(f, cpu, now_ps, 0, DVMI_NO_DOMAIN, true);
 		}
 		if (c->wait != WAIT_SLOT)
 			return 0;
@@ -521,6 +654,12 @@ int dvmi_fabric_message(struct dvmi_fabric *f, const struct dvmi_event *ev)
 int dvmi_fabric_tlbi(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
 		     uint64_t *free_ps)
 {
+	return dvmi_fabric_tlbi_in(f, cpu, now_ps, tag, DVMI_NO_DOMAIN, free_ps);
+}
+
+int dvmi_fabric_tlbi_in(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+			uint32_t domain, uint64_t *free_ps)
+{
 	struct cpu *c = &f->cpus[cpu];
 	uint64_t issued = now_ps + f->hw.tlbi_issue_broadcast_ps;
 	int ret;
@@ -530,9 +669,13 @@ int dvmi_fabric_tlbi(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint6
 		cpu_state(f, cpu, WAIT_SLOT, c->idle);
 		return DVMI_FABRIC_BLOCKED;
 	}
-	ret = request(f, cpu, issued, tag, false);
+	ret = request(f, cpu, issued, tag, domain, false);
 	if (ret)
 		return ret;
+	if (domain == DVMI_NO_DOMAIN)
+		c->pending_all = 1;
+	else
+		add_domain(f, pending_set(f, cpu), domain);
 	c->outstanding++;
 	c->pending++;
 	f->stats.ops++;
@@ -552,7 +695,7 @@ int dvmi_fabric_sync(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps)
 		cpu_state(f, cpu, WAIT_OPS, c->idle);
 		return DVMI_FABRIC_BLOCKED;
 	}
-	ret = request(f, cpu, now_ps, 0, true);
+	ret = request(f, cpu, now_ps, 0, DVMI_NO_DOMAIN, true);
 	if (ret)
 		return ret;
 	f->stats.syncs++;
@@ -581,12 +724,18 @@ const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f)
 	return &f->topo;
 }
 
+const struct dvmi_domains *dvmi_fabric_domains(const struct dvmi_fabric *f)
+{
+	return &f->domains;
+}
+
 size_t dvmi_fabric_bytes(const struct dvmi_fabric *f)
 {
 	return sizeof(*f) + f->topo.sockets * sizeof(*f->nodes) + f->topo.cpus * sizeof(*f->cpus) +
 	       f->topo.clusters * sizeof(*f->cluster_running) +
 	       f->topo.sockets * dvmi_targets_bytes(&f->nodes[0].targets) +
-	       f->op_capacity * sizeof(*f->ops) + f->place_capacity * sizeof(*f->place);
+	       f->op_capacity * sizeof(*f->ops) + f->place_capacity * sizeof(*f->place) +
+	       (f->set_capacity + (size_t)f->topo.cpus * f->set_words) * sizeof(uint64_t);
 }
 
 /* ---- life ---- */
@@ -600,6 +749,10 @@ static int tables(struct dvmi_fabric *f)
 	f->cluster_running = dvmi_calloc(f->topo.clusters, sizeof(*f->cluster_running));
 	f->hidden = dvmi_calloc(f->socket_units, 1);
 	if (!f->nodes || !f->cpus || !f->cluster_running || !f->hidden)
+		return -DVM_ENOMEM;
+	f->pending_sets = f->set_words ? dvmi_calloc((size_t)f->topo.cpus * f->set_words,
+						     sizeof(*f->pending_sets)) : NULL;
+	if (f->set_words && !f->pending_sets)
 		return -DVM_ENOMEM;
 	for (uint32_t n = 0; n < f->topo.sockets; n++) {
 		struct node *node = &f->nodes[n];
@@ -635,6 +788,10 @@ int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_e
 		f->unit_cpus = hw->dvm_snoop_unit == DVMI_SNOOP_CLUSTER ? f->topo.cluster_cpus
 									: f->topo.core_cpus;
 		f->socket_units = f->topo.socket_cpus / f->unit_cpus;
+		dvmi_domains_init(&f->domains, hw, &f->topo);
+		if (f->domains.count) /* targets that are no CPUs have bits too, never set */
+			f->socket_words = (uint32_t)dvmi_bitmap_words(f->socket_units + extra);
+		f->set_words = f->socket_words * f->topo.sockets;
 		f->sync_slot_ps = hw->dvm_snoop_ps + hw->dvm_target_sync_ps + hw->dvm_response_ps;
 		ret = tables(f);
 	}
@@ -663,5 +820,7 @@ void dvmi_fabric_free(struct dvmi_fabric *f)
 	dvmi_free(f->hidden);
 	dvmi_free(f->ops);
 	dvmi_free(f->place);
+	dvmi_free(f->sets);
+	dvmi_free(f->pending_sets);
 	dvmi_free(f);
 }

@@ -2,6 +2,7 @@
 #ifndef DVMI_HW_FABRIC_H
 #define DVMI_HW_FABRIC_H
 
+#include "hw/domains.h"
 #include "hw/evq.h"
 #include "hw/topology.h"
 
@@ -32,6 +33,7 @@ int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_e
 void dvmi_fabric_free(struct dvmi_fabric *f);
 
 const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f);
+const struct dvmi_domains *dvmi_fabric_domains(const struct dvmi_fabric *f);
 
 /*
  * @cpu executes a broadcast TLBI at @now_ps. DVMI_FABRIC_DONE: it is issued, the CPU goes on at
@@ -42,7 +44,18 @@ int dvmi_fabric_tlbi(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint6
 		     uint64_t *free_ps);
 
 /*
- * @cpu executes a DSB that must complete broadcast TLBIs. DVMI_FABRIC_DONE: none is pending (and
+ * The same for a TLBI that names a TLBI domain (FEAT_TLBID), below dvmi_fabric_domains()->count, or
+ * DVMI_NO_DOMAIN. Only units with CPUs of the domain are snooped, and only sockets that have some
+ * take part, beside the requester's, whose node orders all its requests. Targets that are no CPUs
+ * are in no domain.
+ */
+#define DVMI_NO_DOMAIN UINT32_MAX
+int dvmi_fabric_tlbi_in(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+			uint32_t domain, uint64_t *free_ps);
+
+/*
+ * @cpu executes a DSB that must complete broadcast TLBIs. When all of them named domains and the
+ * part's tlbid.sync says so, its Sync goes to those domains only. DVMI_FABRIC_DONE: none is pending (and
  * idle_sync is off). DVMI_FABRIC_BLOCKED: when the CPU runs again, its Sync round is complete.
  * Or -DVM_ENOMEM.
  */
@@ -66,8 +79,8 @@ static inline bool dvmi_fabric_owns(uint32_t kind)
 int dvmi_fabric_message(struct dvmi_fabric *f, const struct dvmi_event *ev);
 
 /*
- * A Non-Sync on its way to the CPUs [first_cpu, end_cpu) of one socket, told once per socket, when
- * the socket's node begins to distribute it: at the time of the event being handled, and before
+ * A Non-Sync on its way to the CPUs [first_cpu, end_cpu) of one socket, told once per socket that
+ * takes part, when the socket's node begins to distribute it: at the time of the event being handled, and before
  * any of the delivery times. The record is valid during the callback, which must not call
  * dvmi_fabric_tlbi() or dvmi_fabric_sync().
  */
@@ -77,7 +90,9 @@ struct dvmi_delivery {
 	uint64_t first_ps, last_ps; /* the first and last time at which it takes effect */
 	uint32_t from;		    /* the CPU that issued it */
 	uint32_t first_cpu, end_cpu;
-	uint32_t skip; /* private: the target not snooped */
+	uint32_t reach_first, reach_end; /* of these, the CPUs it acts on */
+	uint32_t left;	      /* sockets still to be told */
+	uint32_t skip, first; /* private: the target not snooped, the first one that may be */
 };
 
 typedef void (*dvmi_delivery_fn)(void *arg, const struct dvmi_fabric *f,
@@ -85,7 +100,7 @@ typedef void (*dvmi_delivery_fn)(void *arg, const struct dvmi_fabric *f,
 void dvmi_fabric_on_delivery(struct dvmi_fabric *f, dvmi_delivery_fn fn, void *arg);
 
 /*
- * When the Non-Sync takes effect at @cpu, in [first_cpu, end_cpu): the arrival of the second snoop
+ * When the Non-Sync takes effect at @cpu, in [reach_first, reach_end): the arrival of the second snoop
  * part. CPUs that are not snooped (the requester's own unit, a filtered cluster) see it when the
  * node has accepted it, start_ps + node_op_ps. Always before the Sync that completes it answers.
  */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "hw/targets.h"
 
+#include "base/bitmap.h"
 #include "base/mem.h"
 
 #include <dvmsim/error.h>
-#include <stdbool.h>
 #include <string.h>
 
 int dvmi_targets_init(struct dvmi_targets *t, const struct dvmi_hw *hw, uint32_t count,
@@ -327,6 +327,30 @@ struct dvmi_distribution dvmi_targets_sync(struct dvmi_targets *t, uint64_t begi
 	return d;
 }
 
+/* A domain is not worth a line of its own; the next distribution to all draws them again. */
+struct dvmi_distribution dvmi_targets_some(struct dvmi_targets *t, uint64_t begin_ps, uint32_t skip,
+					   const uint64_t *chosen, bool sync, uint32_t *spared)
+{
+	struct dvmi_distribution d = {.free_ps = begin_ps};
+
+	*spared = 0;
+	count_ranks(t);
+	spell_out_busy(t);
+	spell_out_sync(t);
+	t->busy_line.on = t->sync_line.on = 0;
+	for (uint32_t j = 0; j < t->count; j++) {
+		if (!dvmi_bitmap_test(chosen, j) || j == skip)
+			continue;
+		if (t->spared[j])
+			++*spared;
+		else if (sync)
+			sync_run(t, j, j + 1, &d);
+		else
+			op_run(t, j, j + 1, &d);
+	}
+	return finished(d);
+}
+
 /* ---- the filter ---- */
 
 void dvmi_targets_spare(struct dvmi_targets *t, uint32_t first, uint32_t n, uint8_t spared)
@@ -339,9 +363,10 @@ void dvmi_targets_spare(struct dvmi_targets *t, uint32_t first, uint32_t n, uint
 	t->ranked = 0;
 }
 
-uint32_t dvmi_targets_rank(const struct dvmi_targets *t, uint32_t target, uint32_t skip)
+uint32_t dvmi_targets_rank(const struct dvmi_targets *t, uint32_t first, uint32_t target,
+			   uint32_t skip)
 {
-	uint32_t rank = t->spared_count ? t->rank[target] : target;
+	uint32_t rank = t->spared_count ? t->rank[target] - t->rank[first] : target - first;
 
-	return rank - (skip < target && !t->spared[skip]);
+	return rank - (skip >= first && skip < target && !t->spared[skip]);
 }

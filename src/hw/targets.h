@@ -4,6 +4,8 @@
 
 #include "model/params.h"
 
+#include <stdbool.h>
+
 /*
  * The targets of one DVM node, and what a distribution does to them. Target j of n has
  *   busy[j]       applying Non-Syncs until then
@@ -69,7 +71,15 @@ struct dvmi_distribution dvmi_targets_op(struct dvmi_targets *t, uint64_t begin_
 struct dvmi_distribution dvmi_targets_sync(struct dvmi_targets *t, uint64_t begin_ps,
 					   uint32_t skip);
 
-/* How many targets the Non-Sync just distributed was sent to before @target. */
-uint32_t dvmi_targets_rank(const struct dvmi_targets *t, uint32_t target, uint32_t skip);
+/*
+ * The same to chosen targets only (bit j of @chosen), target by target; *@spared counts those of
+ * them that the filter answers for.
+ */
+struct dvmi_distribution dvmi_targets_some(struct dvmi_targets *t, uint64_t begin_ps, uint32_t skip,
+					   const uint64_t *chosen, bool sync, uint32_t *spared);
+
+/* How many targets from @first on the Non-Sync just distributed was sent to before @target. */
+uint32_t dvmi_targets_rank(const struct dvmi_targets *t, uint32_t first, uint32_t target,
+			   uint32_t skip);
 
 #endif

@@ -32,6 +32,12 @@ static const char *blame(const struct dvm_model *m, const struct rule *rules, si
 	return NULL;
 }
 
+/* TLBIDIDR_EL1: with NIS 1 to 8, NVIS is at most 5; with 9 to 16, at most 4. */
+static bool too_many_virtual(const struct dvmi_hw *hw)
+{
+	return hw->tlbid_nvis > (hw->tlbid_nis == 0 ? 0u : hw->tlbid_nis <= 8 ? 5u : 4u);
+}
+
 static const char *check_hw(const struct dvm_model *m, size_t *index)
 {
 	const struct dvmi_hw *hw = &m->hw;
@@ -47,6 +53,8 @@ static const char *check_hw(const struct dvm_model *m, size_t *index)
 		{ hw->topology_llc == DVMI_LLC_SOCKET && hw->topology_node == DVMI_NODE_DIE &&
 		  hw->topology_dies > 1, "topology.llc",
 		  "a last-level cache reaches no farther than a NUMA node" },
+		{ too_many_virtual(hw), "tlbid.nvis",
+		  "TLBIDIDR_EL1 allows NVIS up to 5 with NIS 1 to 8, up to 4 with NIS 9 to 16, else 0" },
 		{ hw->feature_asid_bits != 8 && hw->feature_asid_bits != 16, "feature.asid_bits",
 		  "an ASID has 8 or 16 bits" },
 	};
@@ -106,6 +114,8 @@ static const char *check_kernel(const struct dvm_model *m, size_t *index)
 		  "HCRX_EL2.FnB acts on machines that a host schedules; set vm_count" },
 		{ k->vm_fnb && k->vm_fb, "vm_fnb",
 		  "HCRX_EL2.FnB and HCR_EL2.FB ask for opposite things; set one to false" },
+		{ k->vm == DVMI_VM_NATIVE && k->vm_tlbid, "vm_tlbid",
+		  "HCRX_EL2.VTLBIDEn acts on guests; set vm to \"guest\" or vm_tlbid to false" },
 		{ k->version % 100 > 40, "version", "a version is major*100 + minor: 6.12 is 612" },
 	};
 

@@ -15,6 +15,8 @@ struct op {
 	uint64_t tag;
 	uint32_t cpu;
 	bool sync;
+	bool directed;		  /* to these domains only */
+	bool domain[MAX_CPUS];
 	int answers[MAX_SOCKETS]; /* responses still missing at each node */
 	int nodes;		  /* nodes that have not answered as a whole */
 	uint64_t arrive_ps[MAX_SOCKETS];
@@ -55,6 +57,7 @@ struct cpu {
 	bool idle;
 	enum wait wait;
 	uint32_t outstanding, pending;
+	bool pending_all, pending_domain[MAX_CPUS];
 	uint64_t lost_ps;
 };
 
@@ -133,11 +136,54 @@ static bool cluster_idle(const struct ref *r, uint32_t cpu)
 	return true;
 }
 
+/* CPUs of one domain: as many as there are numbers for, 0 being everybody. */
+static uint32_t domain_unit(const struct ref *r)
+{
+	return r->hw.tlbid_unit == DVMI_TLBID_CORE      ? r->topo.core_cpus
+	       : r->hw.tlbid_unit == DVMI_TLBID_CLUSTER ? r->topo.cluster_cpus
+	       : r->hw.tlbid_unit == DVMI_TLBID_DIE     ? r->topo.die_cpus
+							: r->topo.socket_cpus;
+}
+
+uint32_t ref_domains(const struct ref *r)
+{
+	uint32_t units = r->topo.cpus / domain_unit(r), numbers = (1u << r->hw.tlbid_nis) - 1;
+
+	return units < numbers ? units : numbers;
+}
+
+uint32_t ref_domain_of(const struct ref *r, uint32_t cpu)
+{
+	return cpu / domain_unit(r) * ref_domains(r) / (r->topo.cpus / domain_unit(r));
+}
+
+static bool in_domain(const struct ref *r, const struct op *op, uint32_t cpu)
+{
+	return !op->directed || op->domain[ref_domain_of(r, cpu)];
+}
+
+static bool unit_asked(const struct ref *r, const struct op *op, uint32_t unit)
+{
+	for (uint32_t c = 0; c < r->unit_cpus; c++)
+		if (in_domain(r, op, unit * r->unit_cpus + c))
+			return true;
+	return false;
+}
+
+static bool socket_asked(const struct ref *r, const struct op *op, uint32_t socket)
+{
+	for (uint32_t c = 0; c < r->topo.socket_cpus; c++)
+		if (in_domain(r, op, socket * r->topo.socket_cpus + c))
+			return true;
+	return false;
+}
+
 static void deliver(struct ref *r, struct op *op, uint32_t unit, uint64_t time_ps)
 {
 	if (!op->sync)
-		for (uint32_t c = 0; c < r->unit_cpus; c++)
-			r->deliver(r->arg, op->tag, unit * r->unit_cpus + c, time_ps);
+		for (uint32_t c = unit * r->unit_cpus; c < (unit + 1) * r->unit_cpus; c++)
+			if (in_domain(r, op, c))
+				r->deliver(r->arg, op->tag, c, time_ps);
 }
 
 static void note_wait(struct ref *r, uint64_t wait_ps)
@@ -214,6 +260,8 @@ static void begin(struct ref *r, uint32_t n, uint64_t now_ps)
 		bool spared = r->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER &&
 			      cluster_idle(r, u * r->unit_cpus);
 
+		if (!unit_asked(r, op, u))
+			continue;
 		if (n == home_of(r, op) && u == op->cpu / r->unit_cpus) {
 			deliver(r, op, u, now_ps + r->hw.dvm_node_op_ps);
 		} else if (spared) {
@@ -226,7 +274,7 @@ static void begin(struct ref *r, uint32_t n, uint64_t now_ps)
 	op->answers[n] = node->count;
 	lost = op->sync ? r->hw.dvm_bystander_sync_ps : r->hw.dvm_bystander_op_ps;
 	for (uint32_t c = n * r->topo.socket_cpus; c < (n + 1) * r->topo.socket_cpus; c++)
-		if (!r->cpu[c].idle && r->cpu[c].wait == RUNS &&
+		if (!r->cpu[c].idle && r->cpu[c].wait == RUNS && unit_asked(r, op, c / r->unit_cpus) &&
 		    dvmi_distance(&r->topo, c, op->cpu) != DVMI_SAME_CORE)
 			r->cpu[c].lost_ps += lost;
 	post(r, now_ps + (op->sync ? r->hw.dvm_node_sync_ps : r->hw.dvm_node_op_ps), STEP, op->cpu,
@@ -242,7 +290,7 @@ static void step(struct ref *r, uint32_t n, struct op *op, uint64_t now_ps)
 	if (!node->forwarded && n == home_of(r, op)) {
 		node->forwarded = true;
 		for (uint32_t other = 0; other < r->topo.sockets; other++) {
-			if (other == n)
+			if (other == n || !socket_asked(r, op, other))
 				continue;
 			r->stats.forwards++;
 			post(r, now_ps + r->hw.dvm_socket_link_ps, ARRIVE, op->cpu, other, op);
@@ -336,14 +384,23 @@ static void arrive(struct ref *r, uint32_t n, struct op *op, uint64_t now_ps)
 	}
 }
 
-static void request(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, bool sync)
+static void request(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint32_t domain,
+		    bool sync)
 {
 	struct op *op = calloc(1, sizeof(*op));
+	struct cpu *c = &r->cpu[cpu];
 
 	op->tag = tag;
 	op->cpu = cpu;
 	op->sync = sync;
-	op->nodes = (int)r->topo.sockets;
+	if (sync && r->hw.tlbid_sync == DVMI_TLBID_SYNC_DOMAINS && c->pending && !c->pending_all) {
+		op->directed = true;
+		memcpy(op->domain, c->pending_domain, sizeof(op->domain));
+	} else if (!sync && domain != DVMI_NO_DOMAIN) {
+		op->directed = op->domain[domain] = true;
+	}
+	for (uint32_t n = 0; n < r->topo.sockets; n++)
+		op->nodes += n == dvmi_cpu_socket(&r->topo, cpu) || socket_asked(r, op, n);
 	if (r->op_count == r->op_capacity) {
 		r->op_capacity = 2 * r->op_capacity + 64;
 		r->ops = realloc(r->ops, r->op_capacity * sizeof(struct op *));
@@ -360,11 +417,13 @@ static void comp(struct ref *r, struct op *op, uint64_t now_ps)
 
 	if (op->sync) {
 		c->pending = 0;
+		c->pending_all = false;
+		memset(c->pending_domain, 0, sizeof(c->pending_domain));
 	} else {
 		c->outstanding--;
 		if (c->wait == FOR_OPS && !c->outstanding) {
 			c->wait = FOR_SYNC;
-			request(r, op->cpu, now_ps, 0, true);
+			request(r, op->cpu, now_ps, 0, DVMI_NO_DOMAIN, true);
 		}
 		if (c->wait != FOR_ROOM)
 			return;
@@ -449,6 +508,12 @@ void ref_cpu_at(struct ref *r, uint32_t cpu, uint64_t time_ps)
 
 int ref_tlbi(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint64_t *free_ps)
 {
+	return ref_tlbi_in(r, cpu, now_ps, tag, DVMI_NO_DOMAIN, free_ps);
+}
+
+int ref_tlbi_in(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint32_t domain,
+		uint64_t *free_ps)
+{
 	struct cpu *c = &r->cpu[cpu];
 
 	if (c->outstanding == r->hw.tlbi_post_depth) {
@@ -460,7 +525,11 @@ int ref_tlbi(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint64_
 	c->pending++;
 	r->stats.ops++;
 	*free_ps = now_ps + r->hw.tlbi_issue_broadcast_ps;
-	request(r, cpu, *free_ps, tag, false);
+	if (domain == DVMI_NO_DOMAIN)
+		c->pending_all = true;
+	else
+		c->pending_domain[domain] = true;
+	request(r, cpu, *free_ps, tag, domain, false);
 	return DVMI_FABRIC_DONE;
 }
 
@@ -472,7 +541,7 @@ int ref_sync(struct ref *r, uint32_t cpu, uint64_t now_ps)
 		return DVMI_FABRIC_DONE;
 	c->wait = c->outstanding && !r->hw.dvm_early_comp ? FOR_OPS : FOR_SYNC;
 	if (c->wait == FOR_SYNC)
-		request(r, cpu, now_ps, 0, true);
+		request(r, cpu, now_ps, 0, DVMI_NO_DOMAIN, true);
 	return DVMI_FABRIC_BLOCKED;
 }
 

@@ -22,6 +22,8 @@ bool ref_next(struct ref *r, uint32_t *cpu, uint64_t *now_ps);
 
 /* As their namesakes in hw/fabric.h. */
 int ref_tlbi(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint64_t *free_ps);
+int ref_tlbi_in(struct ref *r, uint32_t cpu, uint64_t now_ps, uint64_t tag, uint32_t domain,
+		uint64_t *free_ps);
 int ref_sync(struct ref *r, uint32_t cpu, uint64_t now_ps);
 void ref_set_idle(struct ref *r, uint32_t cpu, bool idle);
 uint64_t ref_lost_ps(const struct ref *r, uint32_t cpu);
@@ -32,5 +34,8 @@ void ref_use_queue(struct ref *r, struct dvmi_evq *q);
 void ref_message(struct ref *r, const struct dvmi_event *message);
 bool ref_pending(const struct ref *r, uint32_t cpu);
 const struct dvmi_topology *ref_topology(const struct ref *r);
+/* How many TLBI domains there are, and in which one a CPU is. */
+uint32_t ref_domains(const struct ref *r);
+uint32_t ref_domain_of(const struct ref *r, uint32_t cpu);
 
 #endif

@@ -487,6 +487,125 @@ START_TEST(filter_answers_for_clusters_that_sleep_as_a_whole)
 }
 END_TEST
 
+/* ---- TLBI domains (FEAT_TLBID) ---- */
+
+/*
+ * A TLBI of one domain with d units to snoop, and its DSB: everything as with d targets, where the
+ * Sync goes to the domain only; else the Sync asks all N.
+ */
+static const struct {
+	unsigned sockets, clusters, unit, nis; /* clusters of 4 cores, per socket */
+	unsigned from, domain;
+	unsigned targets; /* d */
+} directed[] = {
+	{1, 4, DVMI_TLBID_CLUSTER, 8, 0, 0, 3},	/* the own cluster, without the own core */
+	{1, 4, DVMI_TLBID_CLUSTER, 8, 0, 3, 4},
+	{1, 4, DVMI_TLBID_CLUSTER, 8, 9, 0, 4},
+	{1, 4, DVMI_TLBID_CORE, 8, 5, 5, 0},	/* nobody but the requester */
+	{1, 4, DVMI_TLBID_CORE, 8, 5, 6, 1},
+	{1, 4, DVMI_TLBID_SOCKET, 8, 5, 0, 15}, /* everybody: as an undirected one */
+	{1, 4, DVMI_TLBID_CLUSTER, 1, 5, 0, 15}, /* one number: all clusters share it */
+	{1, 4, DVMI_TLBID_CLUSTER, 2, 0, 2, 4},	/* 3 numbers for 4 clusters: 2 + 1 + 1 */
+	{1, 4, DVMI_TLBID_CLUSTER, 2, 0, 0, 7},
+	{1, 16, DVMI_TLBID_CLUSTER, 8, 63, 3, 4},
+};
+
+START_TEST(tlbi_of_a_domain_of_d_targets_takes_the_time_of_d_targets)
+{
+	struct dvmi_hw hw = test_machine(1, 1, directed[_i].clusters, 4, 1);
+	uint64_t all = directed[_i].clusters * 4 - 1, d = directed[_i].targets;
+
+	hw.tlbid_nis = directed[_i].nis;
+	hw.tlbid_unit = directed[_i].unit;
+	for (unsigned sync = 0; sync < 2; sync++) {
+		uint64_t expect = hw.tlbi_issue_broadcast_ps, t, now, until = 1000;
+		uint32_t from = directed[_i].from;
+		struct dvmi_fabric_stats st;
+		struct rig rig;
+
+		hw.tlbid_sync = sync ? DVMI_TLBID_SYNC_DOMAINS : DVMI_TLBID_SYNC_ALL;
+		/* Nobody to ask: the node answers by itself. */
+		expect += d ? r_op(&hw, d) : hw.dvm_request_ps + hw.dvm_node_op_ps + hw.dvm_comp_ps;
+		expect += sync && !d ? hw.dvm_request_ps + hw.dvm_node_sync_ps + hw.dvm_comp_ps
+				     : r_sync(&hw, sync ? d : all);
+		rig_init(&rig, &hw);
+		/* Twice, with an undirected one between: neither leaves anything behind. */
+		for (unsigned k = 0; k < 2; k++) {
+			ck_assert_int_eq(dvmi_fabric_tlbi_in(rig.f, from, until, 0,
+							     directed[_i].domain, &t),
+					 DVMI_FABRIC_DONE);
+			ck_assert_int_eq(dvmi_fabric_sync(rig.f, from, t), DVMI_FABRIC_BLOCKED);
+			ck_assert_uint_eq(rig_next(&rig, &now), from);
+			ck_assert_uint_eq(now, until + expect);
+			dvmi_fabric_get_stats(rig.f, &st);
+			ck_assert_uint_eq(st.snoops, (k + 1) * (d + (sync ? d : all)) + k * 2 * all);
+			until = rig_flush(&rig, from, 1, now + 1000000);
+			ck_assert_uint_eq(until, now + 1000000 + hw.tlbi_issue_broadcast_ps +
+							 r_op(&hw, all) + r_sync(&hw, all) +
+							 hw.barrier_dsb_ish_ps);
+			until += 1000000;
+		}
+		rig_fini(&rig);
+	}
+}
+END_TEST
+
+/* On two sockets: the other one takes part only if the domain is there. */
+START_TEST(domains_keep_requests_off_sockets_they_have_nobody_on)
+{
+	static const unsigned domain[] = {0, 1, 2}, forwards[] = {0, 0, 2};
+	struct dvmi_hw hw = test_machine(2, 1, 2, 4, 1);
+	uint64_t expect = hw.tlbi_issue_broadcast_ps, t, now, n = _i ? 4 : 3;
+	struct dvmi_fabric_stats st;
+	struct rig rig;
+
+	hw.tlbid_nis = 4;
+	hw.tlbid_unit = DVMI_TLBID_CLUSTER;
+	hw.tlbid_sync = DVMI_TLBID_SYNC_DOMAINS;
+	/* The home node passes it on once it has taken it up: two crossings, and that node's time. */
+	expect += r_op(&hw, n) + r_sync(&hw, n);
+	if (_i == 2)
+		expect += 4 * hw.dvm_socket_link_ps + hw.dvm_node_op_ps + hw.dvm_node_sync_ps;
+	rig_init(&rig, &hw);
+	ck_assert_int_eq(dvmi_fabric_tlbi_in(rig.f, 0, 0, 0, domain[_i], &t), DVMI_FABRIC_DONE);
+	ck_assert_int_eq(dvmi_fabric_sync(rig.f, 0, t), DVMI_FABRIC_BLOCKED);
+	ck_assert_uint_eq(rig_next(&rig, &now), 0);
+	ck_assert_uint_eq(now, expect);
+	dvmi_fabric_get_stats(rig.f, &st);
+	ck_assert_uint_eq(st.forwards, forwards[_i]);
+	/* Only the domain's CPUs lost anything, the requester's core nothing. */
+	for (uint32_t c = 0; c < 16; c++)
+		ck_assert_uint_eq(dvmi_fabric_lost_ps(rig.f, c),
+				  c && c / 4 == domain[_i]
+					  ? hw.dvm_bystander_op_ps + hw.dvm_bystander_sync_ps : 0);
+	rig_fini(&rig);
+}
+END_TEST
+
+/* Two domains: the Sync asks both; one TLBI without a domain among them: it asks all. */
+START_TEST(sync_asks_the_domains_of_all_pending_tlbis)
+{
+	struct dvmi_hw hw = test_machine(1, 1, 4, 4, 1);
+	uint64_t t = 0, now;
+	struct dvmi_fabric_stats st;
+	struct rig rig;
+
+	hw.tlbid_nis = 4;
+	hw.tlbid_unit = DVMI_TLBID_CLUSTER;
+	hw.tlbid_sync = DVMI_TLBID_SYNC_DOMAINS;
+	rig_init(&rig, &hw);
+	ck_assert_int_eq(dvmi_fabric_tlbi_in(rig.f, 0, t, 0, 1, &t), DVMI_FABRIC_DONE);
+	ck_assert_int_eq(dvmi_fabric_tlbi_in(rig.f, 0, t, 0, 3, &t), DVMI_FABRIC_DONE);
+	if (_i)
+		ck_assert_int_eq(dvmi_fabric_tlbi(rig.f, 0, t, 0, &t), DVMI_FABRIC_DONE);
+	ck_assert_int_eq(dvmi_fabric_sync(rig.f, 0, t), DVMI_FABRIC_BLOCKED);
+	ck_assert_uint_eq(rig_next(&rig, &now), 0);
+	dvmi_fabric_get_stats(rig.f, &st);
+	ck_assert_uint_eq(st.snoops, _i ? 4 + 4 + 15 + 15 : 4 + 4 + 8);
+	rig_fini(&rig);
+}
+END_TEST
+
 struct notes {
 	unsigned count;
 	uint64_t at[64];
@@ -648,6 +767,11 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, filter_answers_for_clusters_that_sleep_as_a_whole, 0, 2);
 	tcase_add_test(tc, delivery_is_the_arrival_of_the_second_part);
 	tcase_add_test(tc, running_bystanders_lose_work);
+	tc = check_case(suite, "domains");
+	tcase_add_loop_test(tc, tlbi_of_a_domain_of_d_targets_takes_the_time_of_d_targets, 0,
+			    ROWS(directed));
+	tcase_add_loop_test(tc, domains_keep_requests_off_sockets_they_have_nobody_on, 0, 3);
+	tcase_add_loop_test(tc, sync_asks_the_domains_of_all_pending_tlbis, 0, 2);
 	tc = check_case(suite, "memory");
 	tcase_add_test(tc, failed_allocations_are_reported_and_harmless);
 }

@@ -44,7 +44,7 @@ static void fast_deliver(void *arg, const struct dvmi_fabric *f, const struct dv
 {
 	struct run *run = arg;
 
-	for (uint32_t c = d->first_cpu; c < d->end_cpu; c++) {
+	for (uint32_t c = d->reach_first; c < d->reach_end; c++) {
 		uint64_t t = dvmi_fabric_delivery_ps(f, d, c);
 
 		run->delivery_ps[d->tag][c] = t;
@@ -84,10 +84,11 @@ static void at(struct engine *e, uint32_t cpu, uint64_t time_ps)
 		dvmi_evq_cpu_set(&e->q, cpu, time_ps);
 }
 
-static int tlbi(struct engine *e, uint32_t cpu, uint64_t now, uint64_t tag, uint64_t *until)
+static int tlbi(struct engine *e, uint32_t cpu, uint64_t now, uint64_t tag, uint32_t domain,
+		uint64_t *until)
 {
-	return e->ref ? ref_tlbi(e->ref, cpu, now, tag, until)
-		      : dvmi_fabric_tlbi(e->fast, cpu, now, tag, until);
+	return e->ref ? ref_tlbi_in(e->ref, cpu, now, tag, domain, until)
+		      : dvmi_fabric_tlbi_in(e->fast, cpu, now, tag, domain, until);
 }
 
 static int sync_round(struct engine *e, uint32_t cpu, uint64_t now)
@@ -112,7 +113,8 @@ static uint64_t lost(struct engine *e, uint32_t cpu)
 struct script {
 	struct dvmi_rng rng;
 	uint32_t steps, load;
-	bool retry; /* the TLBI that was blocked */
+	uint32_t domains, domain; /* how many there are; the TLBI's */
+	bool retry;		  /* the TLBI that was blocked */
 };
 
 static void act(struct engine *e, struct script *s, uint32_t cpu, uint64_t now)
@@ -128,7 +130,11 @@ static void act(struct engine *e, struct script *s, uint32_t cpu, uint64_t now)
 	}
 	what = s->retry ? 0 : dvmi_rng_below(&s->rng, 10);
 	if (what < s->load) {
-		s->retry = tlbi(e, cpu, now, tag, &until) == DVMI_FABRIC_BLOCKED;
+		/* The domain is the program's: a TLBI that was blocked keeps it. */
+		if (!s->retry && s->domains)
+			s->domain = (uint32_t)dvmi_rng_below(&s->rng, 2 * s->domains);
+		s->retry = tlbi(e, cpu, now, tag,
+				s->domain < s->domains ? s->domain : DVMI_NO_DOMAIN, &until) == DVMI_FABRIC_BLOCKED;
 		if (!s->retry) {
 			s->steps++;
 			at(e, cpu, until);
@@ -146,7 +152,7 @@ static void act(struct engine *e, struct script *s, uint32_t cpu, uint64_t now)
 	at(e, cpu, now + 1000 * dvmi_rng_below(&s->rng, 400));
 }
 
-static void run_all(struct engine *e, uint64_t seed, uint32_t cpus)
+static void run_all(struct engine *e, uint64_t seed, uint32_t cpus, uint32_t domains)
 {
 	static struct script scripts[MAX_CPUS];
 	uint64_t now;
@@ -156,6 +162,8 @@ static void run_all(struct engine *e, uint64_t seed, uint32_t cpus)
 		dvmi_rng_init(&scripts[cpu].rng, seed, cpu);
 		scripts[cpu].steps = 0;
 		scripts[cpu].retry = false;
+		scripts[cpu].domains = domains;
+		scripts[cpu].domain = 0;
 		scripts[cpu].load = (uint32_t)dvmi_rng_below(&scripts[cpu].rng, 7);
 		at(e, cpu, 1000 * dvmi_rng_below(&scripts[cpu].rng, 50));
 	}
@@ -172,6 +180,7 @@ static uint64_t pick(struct dvmi_rng *rng, const uint64_t *values, uint64_t n)
 static struct dvmi_hw random_machine(struct dvmi_rng *rng)
 {
 	static const uint64_t ps[] = {0, 1, 500, 1000, 2000, 10000, 50000, 300000};
+	static const uint64_t bits[] = {0, 0, 1, 2, 3, 16}; /* of a domain's number */
 	static const uint64_t depths[] = {1, 1, 2, 5, 16}, entries[] = {1, 2, 3, 16, 4096};
 	uint64_t shape[5];
 	struct dvmi_hw hw;
@@ -198,6 +207,9 @@ static struct dvmi_hw random_machine(struct dvmi_rng *rng)
 	hw.dvm_filter = dvmi_rng_below(rng, 2);
 	hw.dvm_die_link_ps = pick(rng, ps, 8);
 	hw.dvm_socket_link_ps = pick(rng, ps, 8);
+	hw.tlbid_nis = pick(rng, bits, 6);
+	hw.tlbid_unit = dvmi_rng_below(rng, 4);
+	hw.tlbid_sync = dvmi_rng_below(rng, 2);
 	return hw;
 }
 
@@ -253,8 +265,12 @@ static void one_round(uint64_t seed, struct dvmi_fabric_stats *sum)
 	ck_assert_int_eq(dvmi_fabric_new(&hw, &fast.q, &fast.fast), 0);
 	dvmi_fabric_on_delivery(fast.fast, fast_deliver, &fast_run);
 	plain.ref = ref_new(&hw, ref_deliver, &ref_run);
-	run_all(&fast, seed, cpus);
-	run_all(&plain, seed, cpus);
+	ck_assert_uint_eq(dvmi_fabric_domains(fast.fast)->count, ref_domains(plain.ref));
+	for (uint32_t c = 0; ref_domains(plain.ref) && c < cpus; c++)
+		ck_assert_uint_eq(dvmi_domain_of(dvmi_fabric_domains(fast.fast), c),
+				  ref_domain_of(plain.ref, c));
+	run_all(&fast, seed, cpus, ref_domains(plain.ref));
+	run_all(&plain, seed, cpus, ref_domains(plain.ref));
 	dvmi_fabric_get_stats(fast.fast, &fast_run.stats);
 	ref_run.stats = *ref_stats(plain.ref);
 	compare(&fast_run, &ref_run, seed, cpus);

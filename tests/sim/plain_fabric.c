@@ -7,6 +7,7 @@
 
 struct dvmi_fabric {
 	struct ref *ref;
+	struct dvmi_domains domains;
 	dvmi_delivery_fn deliver;
 	void *arg;
 };
@@ -16,6 +17,7 @@ static void delivered(void *arg, uint64_t tag, uint32_t cpu, uint64_t time_ps)
 {
 	struct dvmi_fabric *f = arg;
 	struct dvmi_delivery d = { .tag = tag, .first_cpu = cpu, .end_cpu = cpu + 1,
+				   .reach_first = cpu, .reach_end = cpu + 1,
 				   .last_ps = time_ps };
 
 	if (f->deliver)
@@ -33,6 +35,7 @@ int dvmi_fabric_new_with(const struct dvmi_hw *hw, uint32_t extra, struct dvmi_e
 	f = calloc(1, sizeof(*f));
 	f->ref = ref_new(hw, delivered, f);
 	ref_use_queue(f->ref, q);
+	dvmi_domains_init(&f->domains, hw, ref_topology(f->ref));
 	*fabric = f;
 	return 0;
 }
@@ -55,10 +58,21 @@ const struct dvmi_topology *dvmi_fabric_topology(const struct dvmi_fabric *f)
 	return ref_topology(f->ref);
 }
 
+const struct dvmi_domains *dvmi_fabric_domains(const struct dvmi_fabric *f)
+{
+	return &f->domains;
+}
+
 int dvmi_fabric_tlbi(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
 		     uint64_t *free_ps)
 {
 	return ref_tlbi(f->ref, cpu, now_ps, tag, free_ps);
+}
+
+int dvmi_fabric_tlbi_in(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
+			uint32_t domain, uint64_t *free_ps)
+{
+	return ref_tlbi_in(f->ref, cpu, now_ps, tag, domain, free_ps);
 }
 
 int dvmi_fabric_sync(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps)
