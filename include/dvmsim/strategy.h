@@ -281,6 +281,7 @@ enum dvm_protection { DVM_PROTECT_MIGRATION, DVM_PROTECT_PREEMPTION, DVM_PROTECT
  * @park:   TTBR0 := reserved table
  * @protect: enter or leave
  * @section: a restartable section begins or ends
+ * @domain_of: TLBI domain of each of @cpus CPUs, below the value of field "env.domains"; may be NULL
  *
  * Callbacks return 0 to go on, a negative code to stop the run with it, or DVM_STRATEGY_RESTART to
  * say that the task was switched out before this step took place: inside a section the program
@@ -313,6 +314,7 @@ struct dvm_strategy_env {
 	int (*park)(void *arg);
 	int (*protect)(void *arg, enum dvm_protection what, bool enter);
 	int (*section)(void *arg, bool begin, bool on_migrate);
+	const uint16_t *domain_of;
 };
 
 /**

@@ -124,6 +124,8 @@ enum dvmi_quantifier { DVMI_EXISTS, DVMI_NOT_EXISTS, DVMI_FORALL };
 struct dvm_litmus {
 	char file[256];
 	char name[128];
+	bool tlbid;			  /* TLBID=: PEs are in TLBI domains */
+	uint16_t domain[DVMI_PES_MAX];	  /* their numbers; 0: in none */
 	bool erratum; /* Erratum=repeat-tlbi: broadcast TLBIs complete without writes */
 	uint32_t tables; /* pages whose descriptor stands for a table entry */
 	bool second_mm;  /* Second-mm=x:y: there x is translated by the descriptor of y */

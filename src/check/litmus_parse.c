@@ -89,6 +89,29 @@ static int second_mm(struct dvmi_litmus_parser *p, const char *list)
 	return 0;
 }
 
+/* TLBID=1,2: the TLBI domain of each thread in turn (FEAT_TLBID); 0 is none. */
+static int domains(struct dvmi_litmus_parser *p, const char *list)
+{
+	for (unsigned n = 0; n < DVMI_PES_MAX; n++) {
+		char *end;
+		unsigned long v;
+
+		if (!isdigit((unsigned char)*list))
+			return dvmi_lex_fail(&p->lex, "TLBID= needs one number per thread, as in "
+						      "TLBID=1,2");
+		v = strtoul(list, &end, 10);
+		if (v > UINT16_MAX)
+			return dvmi_lex_fail(&p->lex, "TLBID=: a domain's number has 16 bits");
+		p->test->domain[n] = (uint16_t)v;
+		p->test->tlbid = true;
+		if (*end != ',')
+			return *end ? dvmi_lex_fail(&p->lex, "TLBID=: numbers are separated by "
+							     "commas, as in TLBID=1,2") : 0;
+		list = end + 1;
+	}
+	return dvmi_lex_fail(&p->lex, "TLBID=: more numbers than threads");
+}
+
 static int metadata(struct dvmi_litmus_parser *p, const char *line)
 {
 	if (!strncasecmp(line, "Variant=", 8)) {
@@ -102,6 +125,8 @@ static int metadata(struct dvmi_litmus_parser *p, const char *line)
 		p->test->erratum = true;
 		return 0;
 	}
+	if (!strncasecmp(line, "TLBID=", 6)) /* beyond herd */
+		return domains(p, line + 6);
 	if (!strncasecmp(line, "Tables=", 7)) /* beyond herd */
 		return tables(p, line + 7);
 	if (!strncasecmp(line, "Second-mm=", 10)) /* beyond herd */

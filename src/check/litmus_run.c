@@ -391,6 +391,8 @@ int dvmi_run_open(struct dvmi_run *r, const struct dvm_litmus *test,
 			r->prog->twin[k] = test->twin[k];
 			r->prog->home[test->twin[k] - 1] = (uint8_t)(k + 1);
 		}
+	r->prog->tlbid = test->tlbid;
+	memcpy(r->prog->tlbi_domain, test->domain, sizeof(r->prog->tlbi_domain));
 	for (unsigned t = 0; t < test->threads && !rc; t++)
 		rc = sift(r, t);
 	if (rc == -DVM_ENOMEM)

@@ -171,6 +171,8 @@ struct dvmi_program {
 	unsigned lefts;
 	struct dvmi_left left[DVMI_LEFTS_MAX];
 	uint32_t watch; /* bit per page: note a use of two translations side by side (state.clash) */
+	bool tlbid;	 /* FEAT_TLBID: each PE is in the TLBI domain of that number, 0: in none */
+	uint16_t tlbi_domain[DVMI_PES_MAX];
 	struct dvmi_pe pe[DVMI_PES_MAX];
 	unsigned nodes, reads, writes, walks, tlbis;
 	struct dvmi_node node[DVMI_NODES_MAX];

@@ -44,6 +44,22 @@ static bool level_matches(const struct dvmi_program *prog, const struct dvmi_ev 
 	return !hint || (hint & 3) == 3;
 }
 
+/*
+ * FEAT_TLBID: broadcasts by ASID and of all have a domain number in bits [15:0] of the operand. 0, which
+ * software that knows of no domains leaves there, is everybody. (Where exactly the field is, and what
+ * other values mean, is not public: docs/checker.md.)
+ */
+static bool in_domain(const struct dvmi_program *prog, const struct dvmi_ev *e, uint64_t operand,
+		      unsigned pe)
+{
+	unsigned domain = operand & 0xffff;
+
+	if (!prog->tlbid || !domain || e->domain == DVMI_DOMAIN_NSH)
+		return true;
+	return (e->what != DVMI_TLBI_ALL && e->what != DVMI_TLBI_ASID) ||
+	       prog->tlbi_domain[pe] == domain;
+}
+
 bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st, unsigned t,
 		    unsigned pe, uint16_t loc, uint16_t asid)
 {
@@ -55,10 +71,14 @@ bool dvmi_tlbi_hits(const struct dvmi_program *prog, const struct dvmi_state *st
 	if (e->domain == DVMI_DOMAIN_NSH && pe != prog->tlbi[t].pe &&
 	    dvmi_on(prog, DVMI_R_TLBI_LOCAL))
 		return false;
-	if (!dvmi_on(prog, DVMI_R_TLBI_MATCH))
+	if (!dvmi_on(prog, DVMI_R_TLBI_MATCH) && !prog->tlbid)
 		return true;
 	if (e->addr != DVMI_NO_NODE && !dvmi_eval(prog, st, e->addr, &operand))
 		return false;
+	if (!in_domain(prog, e, operand, pe))
+		return false;
+	if (!dvmi_on(prog, DVMI_R_TLBI_MATCH))
+		return true;
 	return tlbi_matches(e->what, e->range, operand, dvmi_page_of_desc(prog, loc), asid) &&
 	       level_matches(prog, e, operand, loc);
 }

@@ -50,6 +50,11 @@ struct dvmi_scn_env {
 	bool kpti;
 	bool erratum; /* the part has erratum 4118414, the kernel its workaround */
 	bool vm, fb;  /* a guest; HCR_EL2.FB and BSU as KVM sets them */
+	/*
+	 * TLBI domains (FEAT_TLBID) that TLBIs may name; 0: none. As many as CPUs: each has its own; 1: all
+	 * are in one.
+	 */
+	unsigned domains;
 	bool btm, sva; /* an SMMU that listens to broadcasts; one with notifier and private ASID */
 	bool no_break; /* a descriptor is replaced while it is valid */
 	bool no_dependency; /* from mm->pgd to TTBR0 */
@@ -80,6 +85,7 @@ struct dvmi_scn_column {
 	uint8_t loc[DVMI_SCN_LOCS];   /* X register that holds its address; 0: none yet */
 	unsigned registers;	      /* X registers given away */
 	unsigned asid;		      /* installed at the start */
+	unsigned domain;	      /* TLBI domain, from 1; 0: none (a device) */
 	/*
 	 * Words that nobody else reads: of the other mm (each CPU has one of its own) and of the
 	 * CPU. By number of the word.
@@ -108,6 +114,7 @@ struct dvmi_scn_test {
 	bool tables;		  /* x is a table entry */
 	bool remaps;		  /* X6 holds a descriptor of x that points to page y */
 	bool second_mm;		  /* where x is translated by the descriptor of y */
+	bool domains;		  /* the program's TLBIs name TLBI domains */
 	bool asid_in_memory;	  /* mm->context.id changes during the test */
 	bool unfolded;		  /* private words are memory like all others */
 	bool unfold;		  /* they must be: their values depend on the way taken */
@@ -195,6 +202,8 @@ bool dvmi_scn_known(const struct dvmi_scn_xlat *x, const struct dvmi_scn_state *
 /* The X register that holds an operand; @scratch is loaded when it is a known value. */
 unsigned dvmi_scn_in_reg(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
 			 const struct dvmi_operand *o, unsigned scratch);
+/* The TLBI domain of a CPU of the scenario, from 0. */
+unsigned dvmi_scn_domain(const struct dvmi_scn_test *t, unsigned cpu);
 void dvmi_scn_set_known(struct dvmi_scn_state *s, unsigned slot, uint64_t value);
 void dvmi_scn_set_unknown(struct dvmi_scn_state *s, unsigned slot);
 /* Append what is no branch, and go on to the next instruction. */

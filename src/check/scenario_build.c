@@ -14,6 +14,10 @@ static const char *const use_texts[] = {
 
 static void describe(struct dvmi_plan *pl)
 {
+	static const char *const suffix[] = {"", "-domain", "-domains"};
+	static const char *const machine[] = {"", "; all CPUs are one TLBI domain",
+					      "; each CPU is a TLBI domain"};
+	unsigned d = pl->env.domains < 2 ? pl->env.domains : 2;
 	struct dvmi_scn_test *t = pl->t;
 	char at[40] = "";
 	size_t n = 0;
@@ -22,15 +26,16 @@ static void describe(struct dvmi_plan *pl)
 		if (pl->ipi_points[c] > 1)
 			n += (size_t)snprintf(at + n, sizeof(at) - n, "-irq%u.%u", c, pl->ipi_at[c]);
 	if (pl->reissue) { /* nothing is flushed by the strategy's flush */
-		snprintf(t->name, sizeof(t->name), "%s-%s", pl->scenario, use_names[pl->use]);
-		snprintf(t->what, sizeof(t->what), "%s; its thread %s", pl->story,
-			 pl->use == DVMI_USE_STORE ? "stores" : "loads");
+		snprintf(t->name, sizeof(t->name), "%s-%s%s", pl->scenario, use_names[pl->use],
+			 suffix[d]);
+		snprintf(t->what, sizeof(t->what), "%s; its thread %s%s", pl->story,
+			 pl->use == DVMI_USE_STORE ? "stores" : "loads", machine[d]);
 		return;
 	}
-	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s", pl->scenario, pl->sub[0] ? "-" : "",
-		 pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at);
-	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s", pl->story,
-		 pl->whole_mm ? "the whole mm" : "one page", use_texts[pl->use]);
+	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s%s", pl->scenario, pl->sub[0] ? "-" : "",
+		 pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at, suffix[d]);
+	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s%s", pl->story,
+		 pl->whole_mm ? "the whole mm" : "one page", use_texts[pl->use], machine[d]);
 }
 
 static void begin(struct dvmi_plan *pl)
@@ -513,6 +518,18 @@ unsigned dvmi_scn_count(void)
 	return sizeof(dvmi_scn_info) / sizeof(dvmi_scn_info[0]);
 }
 
+/* Does it matter to the program what TLBI domains there are? */
+static bool names_domains(const struct dvmi_program *p)
+{
+	for (unsigned i = 0; i < p->insns_count; i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (p->insns[i].op == DVMI_CPU_DOMAIN ||
+			    (p->insns[i].src[k].kind == DVMI_FIELD &&
+			     p->insns[i].src[k].n == DVMI_ENV_DOMAINS))
+				return true;
+	return false;
+}
+
 int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 		  const struct dvmi_scn_choice *choice, struct dvmi_scn_test *t,
 		  dvmi_scn_emit_fn *emit, void *arg, const char **why)
@@ -529,25 +546,34 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 		dvmi_scn_erratum,   dvmi_scn_erratum_vm,
 		dvmi_scn_quarantine, dvmi_scn_tickless,
 	};
-	struct dvmi_plan pl = {.t = t,
-			       .p = p,
-			       .choice = choice,
-			       .alloc_path = DVMI_PATH_FRESH,
-			       .users = 1,
-			       .scenario = dvmi_scn_info[scenario].name,
-			       .sub = "",
-			       .emit = emit,
-			       .arg = arg};
-	int rc;
+	/* A part without TLBI domains, with one of all CPUs, with one of each CPU. */
+	static const unsigned domains[] = {0, 1, DVMI_SCN_CPUS};
+	const struct dvmi_plan none = {.t = t,
+				       .p = p,
+				       .choice = choice,
+				       .alloc_path = DVMI_PATH_FRESH,
+				       .users = 1,
+				       .scenario = dvmi_scn_info[scenario].name,
+				       .sub = "",
+				       .emit = emit,
+				       .arg = arg};
+	struct dvmi_plan pl;
+	int rc = 0;
 
-	/* What is reused as soon as a flush returns is nothing that a quarantine is for. */
-	pl.frees = !p->quarantine;
-	pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
-	pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
-	pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
-	pl.env.no_dependency = choice->env & DVM_SCENARIO_ENV_NO_DEPENDENCY;
-	pl.env.no_break = choice->env & DVM_SCENARIO_ENV_NO_BREAK;
-	rc = make[scenario](&pl);
-	*why = pl.why;
+	for (unsigned d = 0; d < (names_domains(p) ? 3 : 1) && !rc; d++) {
+		pl = none;
+		pl.env.domains = domains[d];
+		pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
+		pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
+		pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
+		pl.env.no_dependency = choice->env & DVM_SCENARIO_ENV_NO_DEPENDENCY;
+		pl.env.no_break = choice->env & DVM_SCENARIO_ENV_NO_BREAK;
+		/* What is reused as soon as a flush returns is nothing that a quarantine is for. */
+		pl.frees = !p->quarantine;
+		rc = make[scenario](&pl);
+		*why = pl.why;
+		if (pl.env.vm)
+			break; /* a guest has no domains */
+	}
 	return rc;
 }

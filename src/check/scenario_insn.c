@@ -70,6 +70,22 @@ void dvmi_scn_set_unknown(struct dvmi_scn_state *s, unsigned slot)
 
 /* ---- instructions ---- */
 
+unsigned dvmi_scn_domain(const struct dvmi_scn_test *t, unsigned cpu)
+{
+	return t->env.domains < 2 ? 0 : cpu;
+}
+
+static void cpu_domain(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
+		       const struct dvmi_insn *insn)
+{
+	uint64_t cpu;
+
+	if (!dvmi_scn_known(x, s, &insn->src[0], &cpu) || cpu >= DVMI_SCN_CPUS)
+		dvmi_scn_unsupported(x->t, insn, "a CPU number that was loaded, or none of three");
+	else
+		dvmi_scn_set_known(s, insn->dst, dvmi_scn_domain(x->t, (unsigned)cpu));
+}
+
 static void arithmetic(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const struct dvmi_insn *insn)
 {
 	static const char *const names[] = {
@@ -290,15 +306,20 @@ static void tlbi_va(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, con
 	dvmi_scn_line(x->t, c, "TLBI %s,X%d", op, SCRATCH2);
 }
 
+/* @domain: number in the operand, 0 for none. */
 static void tlbi_asid(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const char *is,
-		      unsigned asid_or)
+		      unsigned asid_or, uint64_t domain)
 {
-	if (s->known >> DVMI_SCN_ASID & 1)
+	if (s->known >> DVMI_SCN_ASID & 1) {
 		dvmi_scn_line(x->t, x->column, "MOV X%d,#%" PRIu64, SCRATCH2,
-			      (s->value[DVMI_SCN_ASID] | asid_or) << 48);
-	else
+			      (s->value[DVMI_SCN_ASID] | asid_or) << 48 | domain);
+	} else {
 		dvmi_scn_line(x->t, x->column, "LSL X%d,X%u,#48", SCRATCH2,
 			      dvmi_scn_reg(x->t, x->column, DVMI_SCN_ASID));
+		if (domain)
+			dvmi_scn_line(x->t, x->column, "ADD X%d,X%d,#%" PRIu64, SCRATCH2, SCRATCH2,
+				      domain);
+	}
 	dvmi_scn_line(x->t, x->column, "TLBI ASIDE1%s,X%d", is, SCRATCH2);
 }
 
@@ -322,9 +343,19 @@ static void tlbi(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const 
 	const char *is = insn->scope == DVMI_TLBI_IS || x->t->env.fb ? "IS" : "";
 	bool twin = x->t->env.kpti && !(insn->flags & DVMI_TLBI_NOTWIN);
 	bool page = insn->what == DVMI_TLBI_REQUEST && !x->h->whole_mm;
+	uint64_t domain = 0;
 
 	if (insn->src[0].kind != DVMI_NONE) {
-		dvmi_scn_unsupported(x->t, insn, "TLBI domains are not modelled");
+		if (!dvmi_scn_known(x, s, &insn->src[0], &domain) || domain >= x->t->env.domains) {
+			dvmi_scn_unsupported(x->t, insn, "a domain number that was loaded, or of no domain");
+			return;
+		}
+		domain++; /* in the operand 0 is everybody */
+		x->t->domains = true;
+	}
+	if (insn->what == DVMI_TLBI_ALL && domain) {
+		dvmi_scn_line(x->t, x->column, "MOV X%d,#%" PRIu64, SCRATCH2, domain);
+		dvmi_scn_line(x->t, x->column, "TLBI VMALLE1%s,X%d", is, SCRATCH2);
 	} else if (insn->what == DVMI_TLBI_ALL) {
 		dvmi_scn_line(x->t, x->column, "TLBI VMALLE1%s", is);
 	} else {
@@ -332,7 +363,7 @@ static void tlbi(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s, const 
 			if (page)
 				tlbi_page(x, s, insn, is, k);
 			else
-				tlbi_asid(x, s, is, k);
+				tlbi_asid(x, s, is, k, domain);
 	}
 }
 
@@ -389,7 +420,9 @@ static void protection(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s, const 
 void dvmi_scn_effect(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
 		     const struct dvmi_insn *insn)
 {
-	if (insn->op >= DVMI_MASK_NONE && insn->op <= DVMI_MASK_NEXT) {
+	if (insn->op == DVMI_CPU_DOMAIN) {
+		cpu_domain(x, s, insn);
+	} else if (insn->op >= DVMI_MASK_NONE && insn->op <= DVMI_MASK_NEXT) {
 		dvmi_scn_mask_reg(x, s, insn);
 	} else if (insn->op <= DVMI_LSR) {
 		arithmetic(x, s, insn);

@@ -17,6 +17,18 @@ static uint64_t ipi_arg(const struct dvmi_program *p)
 	return 0;
 }
 
+/* TLBI domains: a guest has none (no hypervisor lets it name some), devices are in none. */
+static unsigned domain_of_column(const struct dvmi_plan *pl, const char *title)
+{
+	unsigned cpu;
+
+	if (!pl->env.domains || pl->env.vm)
+		return 0;
+	if (sscanf(title, "CPU %u", &cpu) == 1)
+		return 1 + dvmi_scn_domain(pl->t, cpu);
+	return 0;
+}
+
 static void fields(const struct dvmi_plan *pl, uint64_t *f, bool active_is_mm)
 {
 	f[DVMI_ENV_CPUS] = DVMI_SCN_CPUS;
@@ -37,6 +49,7 @@ static void fields(const struct dvmi_plan *pl, uint64_t *f, bool active_is_mm)
 	f[DVMI_ENV_SMMU_BTM] = pl->env.btm;
 	f[DVMI_ENV_VM] = pl->env.vm;
 	f[DVMI_ENV_KPTI] = pl->env.kpti;
+	f[DVMI_ENV_DOMAINS] = pl->env.vm ? 0 : pl->env.domains;
 	f[DVMI_ALLOC_PATH] = pl->alloc_path;
 	f[DVMI_IPI_ARG] = ipi_arg(pl->p);
 }
@@ -90,6 +103,7 @@ unsigned dvmi_plan_column(struct dvmi_plan *pl, const char *title)
 
 	t->col[c].pending = -1;
 	t->col[c].title = title;
+	t->col[c].domain = domain_of_column(pl, title);
 	t->col[c].stop = dvmi_scn_new_label(t, c);
 	t->col[c].cpu = -1;
 	/* Under KPTI a thread in user mode runs with the user-side ASID. */

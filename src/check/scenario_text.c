@@ -175,6 +175,9 @@ int dvmi_scn_text(const struct dvmi_scn_test *t, char **text)
 		dvmi_buf_puts(&b, "Second-mm=x:y\n");
 	if (t->env.erratum)
 		dvmi_buf_puts(&b, "Erratum=repeat-tlbi\n");
+	for (unsigned c = 0; t->domains && c < t->cols; c++)
+		dvmi_buf_printf(&b, "%s%u%s", c ? "," : "TLBID=", t->col[c].domain,
+				c + 1 < t->cols ? "" : "\n");
 	initial_state(&b, t);
 	for (unsigned row = 0; row <= rows; row++)
 		for (unsigned c = 0; c < t->cols; c++) {

@@ -180,10 +180,12 @@ static uint64_t carry_out(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h
 void dvmi_scn_before(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h)
 {
 	uint64_t masks[DVMI_MASK_REGS] = {0};
+	uint16_t domain_of[DVMI_SCN_CPUS];
 	struct dvmi_prog_env env = {.program = t->p,
 				    .fields = h->fields,
 				    .masks = masks,
 				    .mask_words = 1,
+				    .domain_of = domain_of,
 				    .cpus = DVMI_SCN_CPUS,
 				    .self = h->cpu};
 	const struct dvmi_insn *insn;
@@ -192,6 +194,8 @@ void dvmi_scn_before(struct dvmi_scn_test *t, const struct dvmi_scn_hook *h)
 
 	if (t->p->hooks[h->hook] < 0)
 		return;
+	for (unsigned c = 0; c < DVMI_SCN_CPUS; c++)
+		domain_of[c] = (uint16_t)dvmi_scn_domain(t, c);
 	dvmi_frame_start(&f, t->p, h->hook);
 	while (!t->why[0] && (insn = dvmi_frame_next(&f, &env))) {
 		if (++steps > DVMI_SCN_STEPS)

@@ -72,6 +72,70 @@ static void emit_branch(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s,
 	dvmi_scn_line(x->t, x->column, "B.%s L%d", cond[insn->op], p->label);
 }
 
+/*
+ * The least member of a mask that was loaded, from a known CPU on: a branch for each, so that which
+ * one it is is known from there on (the domain of a TLBI, the CPU of cpu[r].x). true: it is done.
+ */
+static bool branch_next(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
+			const struct dvmi_insn *insn)
+{
+	uint64_t mask, from;
+	unsigned reg;
+
+	if (insn->op != DVMI_MASK_NEXT || insn->dst == DVMI_NOREG ||
+	    dvmi_scn_known(x, s, &insn->src[0], &mask) ||
+	    !dvmi_scn_known(x, s, &insn->src[1], &from))
+		return false;
+	reg = dvmi_scn_in_reg(x, s, &insn->src[0], SCRATCH);
+	s->pc++;
+	for (uint64_t cpu = from; cpu < DVMI_SCN_CPUS && !x->t->why[0]; cpu++) {
+		struct dvmi_scn_state to = *s;
+		struct dvmi_scn_point *p;
+
+		dvmi_scn_set_known(&to, insn->dst, cpu);
+		p = find_point(x, &to);
+		if (!p)
+			break;
+		dvmi_scn_line(x->t, x->column, "LSR X%d,X%u,#%u", SCRATCH, reg, (unsigned)cpu);
+		dvmi_scn_line(x->t, x->column, "AND X%d,X%d,#1", SCRATCH, SCRATCH);
+		dvmi_scn_use_label(x->t, x->column, p->label);
+		dvmi_scn_line(x->t, x->column, "CBNZ X%d,L%d", SCRATCH, p->label);
+	}
+	dvmi_scn_set_known(s, insn->dst, DVMI_SCN_CPUS);
+	return true;
+}
+
+/*
+ * A register whose value must be known, and is not after a move: the domain of a TLBI, where
+ * mask.next begins. Go on from here once for each value it may have. true: done.
+ */
+static bool branch_values(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s,
+			  const struct dvmi_insn *insn)
+{
+	const struct dvmi_operand *o = insn->op == DVMI_TLBI ? &insn->src[0] : &insn->src[1];
+	uint64_t value, values = insn->op == DVMI_TLBI ? x->t->env.domains : DVMI_SCN_CPUS + 1;
+	unsigned reg;
+
+	if ((insn->op != DVMI_TLBI && insn->op != DVMI_MASK_NEXT) || o->kind != DVMI_REG ||
+	    !values || dvmi_scn_known(x, s, o, &value))
+		return false;
+	reg = dvmi_scn_in_reg(x, s, o, SCRATCH);
+	for (value = 0; value + 1 < values && !x->t->why[0]; value++) {
+		struct dvmi_scn_state to = *s;
+		struct dvmi_scn_point *p;
+
+		dvmi_scn_set_known(&to, o->n, value);
+		p = find_point(x, &to);
+		if (!p)
+			break;
+		dvmi_scn_line(x->t, x->column, "CMP X%u,#%u", reg, (unsigned)value);
+		dvmi_scn_use_label(x->t, x->column, p->label);
+		dvmi_scn_line(x->t, x->column, "B.EQ L%d", p->label);
+	}
+	dvmi_scn_set_known(s, o->n, value);
+	return true;
+}
+
 /* The first pass over a move: what is known whichever way it was reached. */
 static void reached(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
 {
@@ -173,6 +237,8 @@ static void straight(struct dvmi_scn_xlat *x, struct dvmi_scn_state s, int moved
 			go_to(x, x->end);
 			return;
 		}
+		if (branch_values(x, &s, insn) || branch_next(x, &s, insn))
+			continue;
 		if (!dvmi_op_is_branch(insn->op)) {
 			dvmi_scn_effect(x, &s, insn);
 		} else if (dvmi_scn_known(x, &s, &insn->src[0], &a) && dvmi_scn_known(x, &s, &insn->src[1], &b)) {

@@ -53,7 +53,7 @@ enum dvmi_reach {
 	DVMI_REACH_OTHER, /* it is for another page or ASID */
 	DVMI_REACH_TWIN,  /* for the other ASID of a KPTI pair */
 	DVMI_REACH_LEVEL,
-	DVMI_REACH_SCOPE, /* local, on another CPU */
+	DVMI_REACH_SCOPE, /* local, on another CPU; or for another TLBI domain */
 	DVMI_REACH_EARLY, /* before the store to the descriptor */
 	DVMI_REACH_LATE,
 	DVMI_REACH_DONE, /* complete, and yet: the erratum */
@@ -68,6 +68,8 @@ struct dvmi_use {
 	enum dvmi_reach how; /* of the TLBI that came closest */
 	unsigned tlbi;
 };
+/* TLBI @t is a broadcast to a TLBI domain (FEAT_TLBID) in which the user is not. */
+bool dvmi_witness_other_domain(const struct dvm_witness *w, const struct dvmi_use *u, unsigned t);
 /* false: there is none. */
 bool dvmi_witness_use(const struct dvm_witness *w, struct dvmi_use *u);
 bool dvmi_witness_done(const struct dvm_witness *w, unsigned pe, unsigned ev);

@@ -176,6 +176,14 @@ static void blame(struct dvm_witness *w, const struct dvmi_use *u, unsigned t, e
 	dvmi_witness_cpu(w, r->pe, from, sizeof(from));
 	switch (how) {
 	case DVMI_REACH_SCOPE:
+		if (dvmi_witness_other_domain(w, u, t)) {
+			snprintf(w->wrong, sizeof(w->wrong),
+				 "%s acts on a TLBI domain that %s is not in, yet %s could hold the old "
+				 "translation, and used it afterwards.",
+				 tlbi, cpu, cpu);
+			broke(w, 5, "%s is for another TLBI domain than that of %s", tlbi, cpu);
+			break;
+		}
 		snprintf(w->wrong, sizeof(w->wrong),
 			 "The flush ended with %s, which acts on %s only, but %s could hold the old "
 			 "translation, and used it afterwards.",

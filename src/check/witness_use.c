@@ -128,6 +128,26 @@ static bool hits_but_level(const struct dvm_witness *w, const struct dvmi_use *u
 	return hits;
 }
 
+/* Is TLBI @t for the translation at all, be it on some other CPU? */
+static bool hits_somewhere(const struct dvm_witness *w, unsigned t, uint16_t loc, uint16_t asid)
+{
+	bool tlbid = w->run.prog->tlbid, hits;
+
+	w->run.prog->tlbid = false;
+	hits = dvmi_tlbi_hits(w->run.prog, &w->end, t, w->run.prog->tlbi[t].pe, loc, asid);
+	w->run.prog->tlbid = tlbid;
+	return hits;
+}
+
+bool dvmi_witness_other_domain(const struct dvm_witness *w, const struct dvmi_use *u, unsigned t)
+{
+	const struct dvmi_ref *r = &w->run.prog->tlbi[t];
+
+	return w->run.prog->pe[r->pe].ev[r->ev].domain != DVMI_DOMAIN_NSH &&
+	       hits_somewhere(w, t, u->loc, u->asid) &&
+	       !dvmi_tlbi_hits(w->run.prog, &w->end, t, u->pe, u->loc, u->asid);
+}
+
 /*
  * Was TLBI @t complete before the page was reused, as far as the program's order says? The reuse is
  * the last write on the TLBI's PE, if it is there.
@@ -156,10 +176,10 @@ static enum dvmi_reach reach(const struct dvm_witness *w, const struct dvmi_use 
 
 	if (o && o->installs)
 		return DVMI_REACH_NONE;
-	if (!dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid) && w->origins &&
-	    w->origins->kpti && dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid ^ 1))
+	if (!hits_somewhere(w, t, u->loc, u->asid) && w->origins && w->origins->kpti &&
+	    hits_somewhere(w, t, u->loc, u->asid ^ 1))
 		return DVMI_REACH_TWIN;
-	if (!dvmi_tlbi_hits(prog, &w->end, t, r->pe, u->loc, u->asid))
+	if (!hits_somewhere(w, t, u->loc, u->asid))
 		return hits_but_level(w, u, t) ? DVMI_REACH_LEVEL : DVMI_REACH_OTHER;
 	if (!dvmi_tlbi_hits(prog, &w->end, t, u->pe, u->loc, u->asid))
 		return DVMI_REACH_SCOPE;

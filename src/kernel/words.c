@@ -18,7 +18,7 @@ static void lay_out(struct dvmi_words *w)
 		enum dvmi_base base = block_of(word);
 
 		w->offsets[i] = w->sizes[base];
-		w->sizes[base] += word->mask ? w->mask_words : 1;
+		w->sizes[base] += word->mask ? dvmi_words_cells(w, i) : 1;
 	}
 }
 
@@ -29,6 +29,7 @@ int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
 	w->program = program;
 	w->topology = topology;
 	w->cpus = size->cpus;
+	w->domains = size->domains;
 	w->mask_words = (unsigned)dvmi_bitmap_words(size->cpus);
 	w->counts[DVMI_BASE_GLOBAL] = size->kernels;
 	w->counts[DVMI_BASE_MM] = size->mms;
@@ -65,11 +66,11 @@ void dvmi_words_fini(struct dvmi_words *w)
 	memset(w, 0, sizeof(*w));
 }
 
-static void fill_mask(const struct dvmi_words *w, uint64_t *cell, bool all)
+static void fill_mask(const struct dvmi_words *w, unsigned word, uint64_t *cell, bool all)
 {
-	memset(cell, 0, w->mask_words * sizeof(*cell));
-	for (unsigned c = 0; all && c < w->cpus; c++)
-		dvmi_bitmap_set(cell, c);
+	memset(cell, 0, dvmi_words_cells(w, word) * sizeof(*cell));
+	for (unsigned n = 0; all && n < dvmi_words_bits(w, word); n++)
+		dvmi_bitmap_set(cell, n);
 }
 
 void dvmi_words_reset(struct dvmi_words *w, enum dvmi_base base, uint32_t index, unsigned cpu)
@@ -80,7 +81,7 @@ void dvmi_words_reset(struct dvmi_words *w, enum dvmi_base base, uint32_t index,
 		if (block_of(word) != base)
 			continue;
 		if (word->mask)
-			fill_mask(w, dvmi_words_cell(w, i, index), word->init);
+			fill_mask(w, i, dvmi_words_cell(w, i, index), word->init);
 		else
 			*dvmi_words_cell(w, i, index) = word->init;
 	}

@@ -13,6 +13,7 @@
 struct dvmi_words {
 	const struct dvmi_program *program;
 	unsigned cpus, mask_words;
+	unsigned domains;		      /* TLBI domains: bits of masks of domains */
 	uint32_t counts[DVMI_BASE_TASK + 1];  /* blocks, by enum dvmi_base */
 	unsigned sizes[DVMI_BASE_TASK + 1];   /* 64-bit cells per block */
 	unsigned offsets[DVMI_WORDS_MAX];     /* of each word in its block */
@@ -24,6 +25,7 @@ struct dvmi_words {
 /* How many kernels keep words, of how many CPUs each; the mms and tasks of all. */
 struct dvmi_words_size {
 	uint32_t kernels, cpus, mms, tasks;
+	uint32_t domains; /* TLBI domains that each kernel may name */
 };
 
 /*
@@ -33,6 +35,17 @@ struct dvmi_words_size {
 int dvmi_words_init(struct dvmi_words *w, const struct dvmi_program *program,
 		    const struct dvmi_topology *topology, const struct dvmi_words_size *size);
 void dvmi_words_fini(struct dvmi_words *w);
+
+/* Bits of mask @word: one per CPU or per TLBI domain; and the 64-bit cells they are in. */
+static inline unsigned dvmi_words_bits(const struct dvmi_words *w, unsigned word)
+{
+	return w->program->words[word].domains ? w->domains : w->cpus;
+}
+
+static inline unsigned dvmi_words_cells(const struct dvmi_words *w, unsigned word)
+{
+	return (dvmi_words_bits(w, word) + 63) / 64;
+}
 
 /* Initial values of block @index (a new mm, a new task); its line belongs to @cpu. */
 void dvmi_words_reset(struct dvmi_words *w, enum dvmi_base base, uint32_t index, unsigned cpu);

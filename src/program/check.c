@@ -329,6 +329,48 @@ static int never_read(const struct dvmi_checker *c)
 	return 0;
 }
 
+/* A part without FEAT_TLBID has no domains, a guest may have none: the program must ask. */
+static int asks_for_domains(const struct dvmi_checker *c)
+{
+	const struct dvmi_insn *needs = NULL;
+
+	for (unsigned i = 0; i < c->p->insns_count; i++) {
+		const struct dvmi_insn *insn = &c->p->insns[i];
+
+		for (unsigned k = 0; k < 2; k++)
+			if (insn->src[k].kind == DVMI_FIELD && insn->src[k].n == DVMI_ENV_DOMAINS)
+				return 0;
+		if (!needs && insn->op == DVMI_TLBI && insn->src[0].kind != DVMI_NONE)
+			needs = insn;
+	}
+	return !needs ? 0 : dvmi_check_fail(c, needs, "a part without FEAT_TLBID has no TLBI domains; "
+					    "branch on env.domains and write tlbi is where it is 0");
+}
+
+/* What a mask register holds, by the masks and IPIs it meets: CPUs or TLBI domains. */
+static int check_mask_kinds(const struct dvmi_checker *c)
+{
+	uint8_t kind[DVMI_MASK_REGS] = {0};
+
+	for (unsigned i = 0; i < c->p->insns_count; i++) {
+		const struct dvmi_insn *insn = &c->p->insns[i];
+		unsigned r = insn->src[0].n;
+		uint8_t k = 1;
+
+		if (insn->op == DVMI_LDMASK || insn->op == DVMI_STMASK)
+			k = c->p->words[insn->word].domains ? 2 : 1;
+		else if (insn->op != DVMI_IPI)
+			continue;
+		if (kind[r] && kind[r] != k)
+			return dvmi_check_fail(c, insn, "mask register '%s' holds %s elsewhere and "
+					       "%s here; use another register",
+					       c->p->mask_regs[r], k == 1 ? "TLBI domains" : "CPUs",
+					       k == 1 ? "CPUs" : "TLBI domains");
+		kind[r] = k;
+	}
+	return 0;
+}
+
 static int check_hooks(struct dvmi_checker *c)
 {
 	const struct dvmi_program *p = c->p;
@@ -349,6 +391,10 @@ static int check_hooks(struct dvmi_checker *c)
 		rc = unreachable(c);
 	if (!rc)
 		rc = never_read(c);
+	if (!rc)
+		rc = asks_for_domains(c);
+	if (!rc)
+		rc = check_mask_kinds(c);
 	return rc ? rc : pure_loop(c);
 }
 

@@ -140,6 +140,23 @@ int dvmi_parse_base(const struct dvmi_token *t, const char **name, size_t *len)
 	return DVMI_BASE_GLOBAL;
 }
 
+/* of domains: a mask with one bit per TLBI domain */
+static int parse_of(struct dvmi_parser *ps, struct dvmi_word *w)
+{
+	if (!dvmi_token_is(dvmi_peek(ps), "of"))
+		return 0;
+	if (!w->mask)
+		return dvmi_parse_fail(ps, dvmi_peek(ps), "a word has 64 bits; write mask for one "
+				       "bit per domain");
+	ps->at++;
+	if (!dvmi_token_is(dvmi_peek(ps), "domains"))
+		return dvmi_parse_fail(ps, dvmi_peek(ps), "a mask has one bit per CPU, or per TLBI "
+				       "domain; write of domains or nothing");
+	ps->at++;
+	w->domains = 1;
+	return 0;
+}
+
 /* = value of a word, = none|all of a mask */
 static int parse_init(struct dvmi_parser *ps, struct dvmi_word *w)
 {
@@ -206,7 +223,9 @@ static int parse_word(struct dvmi_parser *ps, bool mask)
 				       "the two", w.name, p->words[rc].line);
 	if (p->words_count == DVMI_WORDS_MAX)
 		return dvmi_parse_over(ps, &t, "words", DVMI_WORDS_MAX);
-	rc = parse_init(ps, &w);
+	rc = parse_of(ps, &w);
+	if (!rc)
+		rc = parse_init(ps, &w);
 	if (!rc)
 		p->words[p->words_count++] = w;
 	return rc;

@@ -63,7 +63,7 @@ static int parse_domain(struct dvmi_parser *ps, struct dvmi_insn *insn,
 	if (insn->scope == DVMI_TLBI_LOCAL)
 		return dvmi_parse_fail(ps, t, "a local TLBI reaches one CPU and has no domain; "
 					      "remove the domain or write tlbi is");
-	if (insn->what == DVMI_TLBI_REQUEST)
+	if (insn->what == DVMI_TLBI_REQUEST) /* pages, ranges: the operand has no spare bits */
 		return dvmi_parse_fail(ps, t, "forms by address have no domain operand "
 					      "(FEAT_TLBID); write tlbi is asid domain ...");
 	if (dvmi_peek(ps)->kind != DVMI_T_NAME && dvmi_peek(ps)->kind != DVMI_T_NUMBER)
@@ -94,7 +94,10 @@ static int parse_tlbi(struct dvmi_parser *ps, struct dvmi_insn *insn)
 		int rc = 0;
 
 		ps->at++;
-		if (dvmi_token_is(t, "request"))
+		if (dvmi_token_is(t, "request") && insn->src[0].kind != DVMI_NONE)
+			rc = dvmi_parse_fail(ps, t, "forms by address have no domain operand "
+						    "(FEAT_TLBID); write tlbi is asid domain ...");
+		else if (dvmi_token_is(t, "request"))
 			insn->what = DVMI_TLBI_REQUEST;
 		else if (dvmi_token_is(t, "asid"))
 			insn->what = DVMI_TLBI_ASID;

@@ -216,6 +216,11 @@ bool dvmi_op_taken(unsigned op, uint64_t a, uint64_t b)
 	}
 }
 
+static uint64_t domain_of(const struct dvmi_prog_env *env, uint64_t cpu)
+{
+	return env->domain_of && cpu < env->cpus ? env->domain_of[cpu] : 0;
+}
+
 static void compute(struct dvmi_frame *f, const struct dvmi_insn *insn,
 		    const struct dvmi_prog_env *env)
 {
@@ -232,7 +237,9 @@ static void compute(struct dvmi_frame *f, const struct dvmi_insn *insn,
 	}
 	a = dvmi_frame_value(f, &insn->src[0], env);
 	b = dvmi_frame_value(f, &insn->src[1], env);
-	if (!dvmi_op_is_branch(insn->op))
+	if (insn->op == DVMI_CPU_DOMAIN)
+		set(f, insn, domain_of(env, a));
+	else if (!dvmi_op_is_branch(insn->op))
 		set(f, insn, dvmi_op_compute(insn->op, a, b));
 	else if (dvmi_op_taken(insn->op, a, b))
 		f->pc = insn->target;

@@ -156,7 +156,7 @@ static void print_header(const struct dvmi_program *p, struct dvmi_buf *buf)
 			continue;
 		dvmi_buf_puts(buf, w->mask ? "mask " : "word ");
 		print_base(w->base, buf);
-		dvmi_buf_printf(buf, "%s = ", w->name);
+		dvmi_buf_printf(buf, "%s%s = ", w->name, w->domains ? " of domains" : "");
 		if (w->mask)
 			dvmi_buf_puts(buf, w->init ? "all" : "none");
 		else if (w->init_const)

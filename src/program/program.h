@@ -122,6 +122,7 @@ enum dvmi_field {
 	DVMI_ENV_IDLE,	    /* idle hook: the idle task is next */
 	DVMI_ENV_TLB_FLUSHED, /* switch-in: the slow path has just flushed this CPU's whole TLB */
 	DVMI_ENV_CPUS,	    /* number of possible CPUs */
+	DVMI_ENV_DOMAINS,   /* number of TLBI domains a TLBI may name; 0 without FEAT_TLBID */
 	DVMI_ALLOC_PATH,    /* asid-alloc: enum dvmi_alloc_path */
 	DVMI_IPI_ARG,	    /* ipi hook: second operand of the `ipi` instruction, else 0 */
 	DVMI_RESTARTS,	    /* restarts of the section in this run; kept by the frame */
@@ -162,6 +163,7 @@ enum dvmi_op {
 	DVMI_BIF, /* src0 != 0 */
 	DVMI_BIFNOT,
 	DVMI_RET,
+	DVMI_CPU_DOMAIN, /* dst = TLBI domain of CPU src0; 0 without domains or without that CPU */
 	/* Mask registers: src0 is a DVMI_MASK operand. Bits from env.cpus up are never set. */
 	DVMI_MASK_NONE,	 /* src0 = {} */
 	DVMI_MASK_ALL,	 /* src0 = all possible CPUs */
@@ -286,6 +288,7 @@ struct dvmi_word {
 	uint8_t init_const;   /* 1 + index in consts when it was written by name, else 0 */
 	uint8_t base;	      /* DVMI_BASE_GLOBAL, _MM, _CPU or _TASK */
 	uint8_t mask;	      /* one bit per possible CPU instead of 64 bits */
+	uint8_t domains;      /* a mask with one bit per TLBI domain instead */
 	uint8_t kernel;	      /* the kernel keeps it; a program may only read it (mm.mm_users) */
 	uint32_t line, column;
 };
@@ -402,6 +405,8 @@ struct dvmi_prog_env {
 	unsigned mask_words; /* (cpus + 63) / 64 */
 	unsigned cpus;	     /* possible CPUs, 1 .. DVMI_CPUS_MAX */
 	unsigned self;	     /* CPU the task is on at this step */
+	/* TLBI domain of each CPU, all below fields[DVMI_ENV_DOMAINS]; NULL: there are none. */
+	const uint16_t *domain_of;
 };
 
 /*

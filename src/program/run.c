@@ -73,7 +73,9 @@ static int bit(struct run *r, const struct dvmi_insn *insn, const struct dvm_str
 
 	if (!r->env->bit)
 		return missing(r, insn);
-	if (n >= r->pe.cpus) { /* no such CPU: reads 0, writes nothing, as in mask registers */
+	/* No such CPU or domain: reads 0, writes nothing, as in mask registers. */
+	if (n >= (r->pe.program->words[insn->word].domains ? r->fields[DVMI_ENV_DOMAINS] :
+							     r->pe.cpus)) {
 		*value = 0;
 		return 0;
 	}
@@ -85,9 +87,11 @@ static int bit(struct run *r, const struct dvmi_insn *insn, const struct dvm_str
 static int fill(struct run *r, const struct dvmi_insn *insn, const struct dvm_strategy_ref *ref)
 {
 	uint64_t words[DVMI_CPUS_MAX / 64] = { 0 };
+	uint64_t n = r->pe.program->words[insn->word].domains ? r->fields[DVMI_ENV_DOMAINS] :
+								 r->pe.cpus;
 
 	if (insn->op == DVMI_SETALL)
-		for (unsigned c = 0; c < r->pe.cpus; c++)
+		for (unsigned c = 0; c < n; c++)
 			words[c / 64] |= UINT64_C(1) << c % 64;
 	return r->env->mask_store(r->env->arg, ref, words, r->pe.mask_words);
 }
@@ -260,13 +264,16 @@ int dvm_strategy_run(const struct dvm_strategy *s, const char *hook,
 				  "CPUs is out of range; set size, and cpus to 1 .. %d",
 				  DVMI_CPUS_MAX);
 	r.pe = (struct dvmi_prog_env){ .program = p, .fields = r.fields, .cpus = env->cpus,
-				       .mask_words = (env->cpus + 63) / 64 };
+				       .mask_words = (env->cpus + 63) / 64,
+				       .domain_of = env->domain_of };
 	r.pe.masks = dvmi_calloc((size_t)p->mask_regs_count * r.pe.mask_words + 1,
 				 sizeof(*r.pe.masks));
 	if (!r.pe.masks)
 		return dvmi_error_nomem(err);
 	for (unsigned i = 0; i < DVMI_FIELDS && env->field; i++)
 		r.fields[i] = env->field(env->arg, dvmi_field_names[i]);
+	if (r.fields[DVMI_ENV_DOMAINS] > env->cpus)
+		r.fields[DVMI_ENV_DOMAINS] = env->cpus; /* each has a CPU */
 	dvmi_frame_start(&r.f, p, (enum dvmi_hook)h);
 	if (h == DVMI_HOOK_IPI)
 		r.f.asid = asid;

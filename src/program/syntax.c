@@ -21,6 +21,7 @@ const struct dvmi_syntax dvmi_syntax[DVMI_OPS] = {
 	[DVMI_BIF] = { "vL", "" },
 	[DVMI_BIFNOT] = { "vL", "" },
 	[DVMI_RET] = { "", "" },
+	[DVMI_CPU_DOMAIN] = { "dv", "" },
 	[DVMI_MASK_NONE] = { "M", "" },
 	[DVMI_MASK_ALL] = { "M", "" },
 	[DVMI_MASK_SET] = { "mv", "" },

@@ -43,14 +43,18 @@ static struct dvmi_line *locate(struct dvm_sim *s, struct dvmi_cpu *c, const str
 	return dvmi_words_line(&s->words, base, index);
 }
 
-static uint64_t access_mask(struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t *cell)
+static uint64_t access_mask(const struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
+			    uint64_t *cell)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	uint64_t bit, old = 0;
-	size_t bytes = h->env.mask_words * sizeof(*cell);
+	unsigned bits = dvmi_words_bits(&s->words, i->word);
+	size_t bytes = dvmi_words_cells(&s->words, i->word) * sizeof(*cell);
 
 	switch (i->op) {
 	case DVMI_LDMASK:
+		memset(dvmi_frame_mask(&i->src[0], &h->env), 0,
+		       h->env.mask_words * sizeof(*cell));
 		memcpy(dvmi_frame_mask(&i->src[0], &h->env), cell, bytes);
 		return 0;
 	case DVMI_STMASK:
@@ -59,14 +63,14 @@ static uint64_t access_mask(struct dvmi_cpu *c, const struct dvmi_insn *i, uint6
 	case DVMI_SETALL:
 	case DVMI_CLRALL:
 		memset(cell, 0, bytes);
-		for (unsigned n = 0; i->op == DVMI_SETALL && n < c->guest->cpus_count; n++)
+		for (unsigned n = 0; i->op == DVMI_SETALL && n < bits; n++)
 			dvmi_bitmap_set(cell, n);
 		return 0;
 	default:
 		break;
 	}
 	bit = dvmi_frame_value(&h->frame, &i->src[0], &h->env);
-	if (bit < c->guest->cpus_count) {
+	if (bit < bits) {
 		old = dvmi_bitmap_test(cell, bit);
 		if (i->op == DVMI_SETBIT || i->op == DVMI_TSETBIT)
 			dvmi_bitmap_set(cell, bit);
@@ -76,13 +80,14 @@ static uint64_t access_mask(struct dvmi_cpu *c, const struct dvmi_insn *i, uint6
 	return old;
 }
 
-static uint64_t access_cell(struct dvmi_cpu *c, const struct dvmi_insn *i, uint64_t *cell)
+static uint64_t access_cell(const struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_insn *i,
+			    uint64_t *cell)
 {
 	struct dvmi_hook_run *h = &c->hook;
 	uint64_t old, value;
 
 	if (i->op >= DVMI_LDMASK)
-		return access_mask(c, i, cell);
+		return access_mask(s, c, i, cell);
 	old = *cell;
 	if (i->op != DVMI_LD && dvmi_frame_store(&h->frame, i, old, &h->env, &value))
 		*cell = value;
@@ -107,13 +112,14 @@ static enum dvmi_access access_kind(unsigned op)
 	}
 }
 
-/* Cache lines of a whole-mask access: 512 CPUs in each. */
-static uint64_t lines_of(const struct dvm_sim *s, unsigned op)
+/* Cache lines of a whole-mask access: 512 bits in each. */
+static uint64_t lines_of(const struct dvm_sim *s, const struct dvmi_insn *i)
 {
-	bool whole = op == DVMI_LDMASK || op == DVMI_STMASK || op == DVMI_SETALL ||
-		     op == DVMI_CLRALL;
+	bool whole = i->op == DVMI_LDMASK || i->op == DVMI_STMASK || i->op == DVMI_SETALL ||
+		     i->op == DVMI_CLRALL;
+	unsigned bits = whole ? dvmi_words_bits(&s->words, i->word) : 0;
 
-	return whole ? (s->cpus_count + 511) / 512 : 1;
+	return bits ? (bits + 511) / 512 : 1;
 }
 
 /* A load waits for its value; a store leaves for the store buffer; an atomic waits. */
@@ -133,14 +139,14 @@ int dvmi_effect_memory(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_
 			       &done);
 	if (ret)
 		return ret;
-	done += (lines_of(s, i->op) - 1) * (done - now);
+	done += (lines_of(s, i) - 1) * (done - now);
 	if (kind == DVMI_STORE) {
 		dvmi_core_store_until(&s->core, c->pcpu, done);
 		done = now + s->hw->line_local_ps;
 	}
 	if (i->order == DVMI_FULL)
 		done += 2 * s->hw->barrier_dmb_ps;
-	value = cell ? access_cell(c, i, cell) : asid;
+	value = cell ? access_cell(s, c, i, cell) : asid;
 	dvmi_frame_result(&c->hook.frame, value, &c->hook.env);
 	*next = done;
 	return 0;

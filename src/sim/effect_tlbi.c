@@ -8,6 +8,22 @@
  * operations act as broadcasts (Arm ARM DDI 0487, HCR_EL2.FB); with HCRX_EL2.FnB broadcasts act locally.
  */
 
+/* Whom one operation reaches. */
+struct reach {
+	bool broadcast;
+	uint32_t domain;     /* of a broadcast, or DVMI_NO_DOMAIN */
+	uint32_t first, end; /* its CPUs */
+};
+
+static void tell_domain(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
+			const struct dvmi_tlbi_op *op, const struct reach *to)
+{
+	if (h->flush)
+		dvmi_oracle_broadcast_to(s->oracle, h->flush, c->pcpu, to->first, to->end);
+	else if (h->mm && !op->user_twin)
+		dvmi_oracle_whole_to(s->oracle, h->mm, c->pcpu, to->first, to->end);
+}
+
 static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
 			const struct dvmi_tlbi_op *op, bool broadcast)
 {
@@ -25,15 +41,14 @@ static void tell_oracle(struct dvm_sim *s, const struct dvmi_cpu *c, const struc
 }
 
 static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_hook_run *h,
-			 const struct dvmi_tlbi_op *op, bool broadcast)
+			 const struct dvmi_tlbi_op *op, const struct reach *to)
 {
 	uint64_t pages = op->pages < h->refill_pages ? op->pages : h->refill_pages;
 	struct dvmi_mm_group group = dvmi_guest_mms(s, c->guest);
 
 	if (op->form == DVMI_FORM_VMALL) {
-		for (unsigned n = 0; n < s->cpus_count; n++)
-			if (broadcast || n == c->pcpu)
-				dvmi_workset_flush_cpu(s->workset, n, &group);
+		for (unsigned n = to->first; n < to->end; n++)
+			dvmi_workset_flush_cpu(s->workset, n, &group);
 		return;
 	}
 	/* The KPTI twin removes the same translations under their other name. */
@@ -41,10 +56,12 @@ static void note_refills(struct dvm_sim *s, const struct dvmi_cpu *c, const stru
 		return;
 	if (op->form == DVMI_FORM_ASID)
 		pages = UINT64_MAX;
-	if (broadcast)
+	if (to->broadcast && to->domain == DVMI_NO_DOMAIN) {
 		dvmi_workset_flush_all(s->workset, h->mm, pages);
-	else
-		dvmi_workset_flush_local(s->workset, c->pcpu, h->mm, pages);
+		return;
+	}
+	for (unsigned n = to->first; n < to->end; n++)
+		dvmi_workset_flush_local(s->workset, n, h->mm, pages);
 }
 
 /*
@@ -68,23 +85,40 @@ static struct dvmi_tlbi_op on_pages(const struct dvm_sim *s, const struct dvmi_h
 	return pages;
 }
 
+static int reach_of(const struct dvm_sim *s, const struct dvmi_cpu *c, const struct dvmi_insn *i,
+		    struct reach *to)
+{
+	int ret = dvmi_sim_domain(s, &c->hook, i, &to->domain);
+
+	to->broadcast = i->scope == DVMI_TLBI_IS;
+	if (dvmi_sim_guest_fb(s))
+		to->broadcast = true;
+	else if (s->cfg->vm_fnb)
+		to->broadcast = false;
+	to->first = to->broadcast ? 0 : c->pcpu;
+	to->end = to->broadcast ? s->cpus_count : c->pcpu + 1;
+	if (!ret && to->domain != DVMI_NO_DOMAIN)
+		dvmi_domain_cpus(dvmi_fabric_domains(s->fabric), to->domain, &to->first, &to->end);
+	return ret;
+}
+
 static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
-		 const struct dvmi_tlbi_op *op, bool broadcast, uint64_t now, uint64_t *next)
+		 const struct dvmi_tlbi_op *op, const struct dvmi_insn *i, uint64_t now,
+		 uint64_t *next)
 {
 	const struct dvmi_tlbi_op pages = on_pages(s, h, op);
+	struct reach to;
 	uint64_t tag = 0;
-	int ret = 0;
+	int ret = reach_of(s, c, i, &to);
 
-	if (dvmi_sim_guest_fb(s))
-		broadcast = true;
-	else if (s->cfg->vm_fnb)
-		broadcast = false;
-	if (broadcast) {
+	if (ret)
+		return ret;
+	if (to.broadcast) {
 		if (s->tlbs)
 			ret = dvmi_tlbs_tag(s->tlbs, dvmi_cpu_vmid(c), h->mm,
 					    (uint16_t)h->frame.asid, &pages, &tag);
 		if (!ret)
-			ret = dvmi_core_tlbi_broadcast(&s->core, c->pcpu, now, tag, next);
+			ret = dvmi_core_tlbi_in(&s->core, c->pcpu, now, tag, to.domain, next);
 		if (ret == DVMI_FABRIC_BLOCKED) {
 			dvmi_tlbs_untag(s->tlbs, tag);
 			*next = DVMI_NEVER;
@@ -108,8 +142,11 @@ static int issue(struct dvm_sim *s, struct dvmi_cpu *c, struct dvmi_hook_run *h,
 		h->local = true;
 	}
 	h->tlbis++;
-	tell_oracle(s, c, h, op, broadcast);
-	note_refills(s, c, h, op, broadcast);
+	if (to.domain != DVMI_NO_DOMAIN)
+		tell_domain(s, c, h, op, &to);
+	else
+		tell_oracle(s, c, h, op, to.broadcast);
+	note_refills(s, c, h, op, &to);
 	return 0;
 }
 
@@ -141,7 +178,6 @@ int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_in
 		uint64_t *next)
 {
 	struct dvmi_hook_run *h = &c->hook;
-	bool broadcast = i->scope == DVMI_TLBI_IS;
 	int ret = 0;
 
 	*next = now;
@@ -154,7 +190,7 @@ int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_in
 			h->op.form = DVMI_FORM_VMALL;
 	}
 	if (h->stage == OP_ISSUE) {
-		ret = issue(s, c, h, &h->op, broadcast, now, next);
+		ret = issue(s, c, h, &h->op, i, now, next);
 		if (!ret && *next != DVMI_NEVER)
 			h->stage = s->repeat_old ? OP_REPEAT_DSB : OP_NEXT;
 		return ret;
@@ -165,7 +201,7 @@ int dvmi_effect_tlbi(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_in
 			return ret;
 	}
 	if (h->stage == OP_REPEAT) {
-		ret = issue(s, c, h, &h->op, broadcast, now, next);
+		ret = issue(s, c, h, &h->op, i, now, next);
 		if (!ret && *next != DVMI_NEVER)
 			h->stage = OP_NEXT;
 		return ret;

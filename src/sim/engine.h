@@ -324,6 +324,8 @@ struct dvm_sim {
 	struct dvmi_evq evq;
 	struct dvmi_fabric *fabric;
 	struct dvmi_core core;
+	unsigned domains_count;         /* TLBI domains that the kernel may name */
+	uint16_t *domain_of;            /* of each of its CPUs; NULL: none */
 	struct dvmi_ipi ipi;
 	struct dvmi_words words;
 	struct dvmi_oracle *oracle;
@@ -466,6 +468,12 @@ int dvmi_operation_mm_exit(struct dvm_sim *s, uint32_t mm);
 /* Interrupt the CPUs in s->targets[0..n) with an empty handler, and wait for them. */
 int dvmi_interrupt_wait(struct dvm_sim *s, struct dvmi_cpu *c, uint32_t n, uint64_t now,
 			uint64_t *next);
+
+/* ---- domain.c: TLBI domains (FEAT_TLBID) ---- */
+int dvmi_sim_domains_init(struct dvm_sim *s);
+/* The domain that a TLBI names: DVMI_NO_DOMAIN where it names none. */
+int dvmi_sim_domain(const struct dvm_sim *s, const struct dvmi_hook_run *h,
+		    const struct dvmi_insn *i, uint32_t *domain);
 
 /* ---- device.c: devices that share address spaces, and SME's work-around ---- */
 int dvmi_devices_init(struct dvm_sim *s);

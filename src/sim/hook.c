@@ -43,6 +43,7 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
 	f[DVMI_ENV_IDLE] = h->frame.hook == DVMI_HOOK_IDLE && !c->in_task;
 	f[DVMI_ENV_CPUS] = c->guest->cpus_count;
+	f[DVMI_ENV_DOMAINS] = s->domains_count;
 	f[DVMI_ENV_TLB_FLUSHED] = c->tlb_flushed;
 	f[DVMI_ALLOC_PATH] = c->asid_path; /* the same numbers */
 }
@@ -60,6 +61,7 @@ void dvmi_hook_begin(struct dvm_sim *s, struct dvmi_cpu *c, const struct dvmi_pr
 	h->program = program;
 	h->env = (struct dvmi_prog_env){ .program = program, .fields = h->fields,
 					 .masks = c->masks, .cpus = c->guest->cpus_count, .self = c->vcpu,
+					 .domain_of = s->domain_of,
 					 .mask_words = s->words.mask_words };
 	dvmi_frame_start(&h->frame, program, hook);
 	fill_fields(s, c, h);

@@ -15,11 +15,12 @@ struct dvmi_oracle_flush {
 	struct dvmi_oracle_flush *next_deferred;
 	uint32_t mm, owner;
 	bool checked, whole_asid, returned;
+	bool pending_some;                      /* broadcasts to the CPUs in a map only */
 	bool pending_local, pending_broadcast;  /* TLBIs without their DSB yet, on pending_cpu */
 	unsigned pending_cpu;
 	uint64_t number;                        /* in the order in which they began */
 	uint64_t record;
-	uint64_t maps[];                        /* held when it began; covered so far */
+	uint64_t maps[];                        /* held when it began; covered so far; of pending_some */
 };
 
 struct mm {
@@ -179,6 +180,12 @@ static uint64_t *covered(const struct dvmi_oracle *o, struct dvmi_oracle_flush *
 	return f->maps + o->words;
 }
 
+/* By broadcasts to some, once they are complete. */
+static uint64_t *reached(const struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+{
+	return f->maps + 2 * o->words;
+}
+
 static void flush_one(struct dvmi_oracle *o, unsigned cpu, const struct dvmi_mm_group *group)
 {
 	struct holds *h = &o->holds[cpu];
@@ -218,7 +225,7 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 	if (f) {
 		o->unused = f->next_unused;
 	} else {
-		f = dvmi_alloc(sizeof(*f) + 2 * o->words * sizeof(f->maps[0]));
+		f = dvmi_alloc(sizeof(*f) + 3 * o->words * sizeof(f->maps[0]));
 		if (!f) {
 			o->failed = true;
 			return NULL;
@@ -237,6 +244,11 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 	return f;
 }
 
+static bool is_pending(const struct dvmi_oracle_flush *f)
+{
+	return f->pending_local || f->pending_broadcast || f->pending_some;
+}
+
 static void unlink_pending(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	struct dvmi_oracle_flush **p = &o->pending[f->pending_cpu];
@@ -253,13 +265,13 @@ static void unlink_pending(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
  */
 static void pend(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu)
 {
-	bool linked = f->pending_local || f->pending_broadcast;
+	bool linked = is_pending(f);
 
 	if (linked && f->pending_cpu == cpu)
 		return;
 	if (linked)
 		unlink_pending(o, f);
-	f->pending_local = f->pending_broadcast = false;
+	f->pending_local = f->pending_broadcast = f->pending_some = false;
 	f->pending_cpu = cpu;
 	f->next_pending = o->pending[cpu];
 	o->pending[cpu] = f;
@@ -279,6 +291,19 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 		return;
 	pend(o, f, cpu);
 	f->pending_broadcast = true;
+}
+
+void dvmi_oracle_broadcast_to(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu,
+			      unsigned first, unsigned end)
+{
+	if (!f)
+		return;
+	pend(o, f, cpu);
+	if (!f->pending_some)
+		memset(reached(o, f), 0, o->words * sizeof(f->maps[0]));
+	f->pending_some = true;
+	for (unsigned c = first; c < end; c++)
+		dvmi_bitmap_set(reached(o, f), c);
 }
 
 /* CPU @cpu holds nothing of what @f flushed any more. */
@@ -321,6 +346,17 @@ void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool br
 	f->returned = true;
 }
 
+void dvmi_oracle_whole_to(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, unsigned first,
+			  unsigned end)
+{
+	struct dvmi_oracle_flush *f = dvmi_oracle_begin(o, mm, false, true, 0);
+
+	if (!f)
+		return;
+	dvmi_oracle_broadcast_to(o, f, cpu, first, end);
+	f->returned = true;
+}
+
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
 {
 	if (f)
@@ -330,16 +366,17 @@ void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigne
 /* Nobody waits for @f any more? Then it can serve again. */
 static void release(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
-	if (!f->returned || f->owner != NO_OWNER || f->pending_local || f->pending_broadcast)
+	if (!f->returned || f->owner != NO_OWNER || is_pending(f))
 		return;
 	f->next_unused = o->unused;
 	o->unused = f;
 }
 
-static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
+/* All that held it, or those of them in @map. */
+static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, const uint64_t *map)
 {
 	for (size_t w = 0; w < o->words; w++)
-		for (uint64_t bits = held(f)[w]; bits; bits &= bits - 1) {
+		for (uint64_t bits = held(f)[w] & (map ? map[w] : UINT64_MAX); bits; bits &= bits - 1) {
 			unsigned cpu = (unsigned)(w * 64) + (unsigned)__builtin_ctzll(bits);
 
 			if (cpu != o->cpus || o->hears)
@@ -350,7 +387,7 @@ static void cover_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 void dvmi_oracle_ipi_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 {
 	if (f)
-		cover_all(o, f);
+		cover_all(o, f, NULL);
 }
 
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
@@ -361,11 +398,15 @@ void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 		if (f->pending_local)
 			cover(o, f, cpu);
 		f->pending_local = false;
+		if (f->pending_some && inner) {
+			cover_all(o, f, reached(o, f));
+			f->pending_some = false;
+		}
 		if (f->pending_broadcast && inner) {
-			cover_all(o, f);
+			cover_all(o, f, NULL);
 			f->pending_broadcast = false;
 		}
-		if (f->pending_broadcast) {
+		if (f->pending_broadcast || f->pending_some) {
 			p = &f->next_pending;
 			continue;
 		}

@@ -54,8 +54,13 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 /* TLBIs were issued on @cpu for @f; they cover once a DSB there completes. */
 void dvmi_oracle_local(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
 void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu);
+/* A broadcast to the CPUs [first, end) only (a TLBI domain's); no device hears it. */
+void dvmi_oracle_broadcast_to(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu,
+			      unsigned first, unsigned end);
 /* A TLBI of the whole ASID that belongs to no flush (a switch hook makes up for one it skipped). */
 void dvmi_oracle_whole(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, bool broadcast);
+void dvmi_oracle_whole_to(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, unsigned first,
+			  unsigned end);
 /* @target handled an IPI: its local TLBI and DSB are done. */
 void dvmi_oracle_ipi(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target);
 /* The same, and the TLBIs were broadcast (HCR_EL2.FB): no CPU holds anything any more. */

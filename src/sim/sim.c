@@ -202,6 +202,9 @@ static int set_machine(struct dvm_sim *s)
 	if (!ret)
 		ret = dvmi_ipi_init(&s->ipi, s->hw, s->cpus_count);
 	if (!ret)
+		ret = dvmi_sim_domains_init(s);
+	words.domains = s->domains_count;
+	if (!ret)
 		ret = dvmi_words_init(&s->words, s->program, dvmi_fabric_topology(s->fabric),
 				      &words);
 	if (!ret)
@@ -352,6 +355,7 @@ void dvm_sim_free(struct dvm_sim *s)
 	dvmi_sim_schedule_fini(s);
 	dvmi_host_fini(s);
 	dvmi_free(s->guests);
+	dvmi_free(s->domain_of);
 	dvmi_queues_fini(s);
 	dvmi_quarantine_fini(s);
 	dvmi_free(s->tick_masks);

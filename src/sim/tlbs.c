@@ -15,10 +15,9 @@ struct vm {
 	uint32_t *owners;		/* per ASID: the mm that got it last */
 };
 
-/* A broadcast under way: as many deliveries to come as there are sockets. */
+/* A broadcast under way, until the last socket has heard of it. */
 struct journey {
 	struct dvmi_inval inval;
-	uint32_t deliveries; /* 0: unused */
 	uint32_t next_free;
 };
 
@@ -64,6 +63,20 @@ static struct dvmi_tlb_geometry geometry_of(const struct dvmi_tlbs *a, const str
 #undef SHARE
 }
 
+/* A socket hears of a broadcast; one to a domain is for the domain's CPUs alone. */
+static int arrive(struct dvmi_tlbs *a, unsigned socket, const struct dvmi_inval *inval,
+		  const struct dvmi_delivery *d)
+{
+	int ret = 0;
+
+	dvmi_tlb_log_horizon(a->logs[socket], d->start_ps);
+	if (d->reach_first == d->first_cpu && d->reach_end == d->end_cpu)
+		return dvmi_tlb_log_post(a->logs[socket], inval, d->last_ps, NULL);
+	for (unsigned c = d->reach_first; c < d->reach_end && c < a->cpus && !ret; c++)
+		ret = dvmi_tlb_post(a->tlbs[c], inval, d->last_ps);
+	return ret;
+}
+
 static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_delivery *d)
 {
 	struct dvmi_tlbs *a = arg;
@@ -74,10 +87,9 @@ static void deliver(void *arg, const struct dvmi_fabric *f, const struct dvmi_de
 		return;
 	j = &a->journeys[d->tag - 1];
 	socket = dvmi_cpu_socket(dvmi_fabric_topology(f), d->first_cpu);
-	dvmi_tlb_log_horizon(a->logs[socket], d->start_ps);
-	if (dvmi_tlb_log_post(a->logs[socket], &j->inval, d->last_ps, NULL))
+	if (arrive(a, socket, &j->inval, d))
 		a->failed = 1;
-	if (!--j->deliveries)
+	if (!d->left)
 		dvmi_tlbs_untag(a, d->tag);
 }
 
@@ -341,7 +353,6 @@ int dvmi_tlbs_tag(struct dvmi_tlbs *a, uint8_t vmid, uint32_t mm, uint16_t asid,
 	i = a->free_journey - 1;
 	a->free_journey = a->journeys[i].next_free;
 	a->journeys[i].inval = inval_of(vmid, mm, asid, op);
-	a->journeys[i].deliveries = a->sockets;
 	*tag = i + 1;
 	return 0;
 }
@@ -350,7 +361,6 @@ void dvmi_tlbs_untag(struct dvmi_tlbs *a, uint64_t tag)
 {
 	if (!tag)
 		return;
-	a->journeys[tag - 1].deliveries = 0;
 	a->journeys[tag - 1].next_free = a->free_journey;
 	a->free_journey = (uint32_t)tag;
 }

@@ -159,10 +159,15 @@ static int asid(void *arg, const char *place, uint64_t *v)
 
 static int tlbi(void *arg, const struct dvm_strategy_tlbi *t)
 {
-	return say(arg, "tlbi.%s%s%s%s%s%s", t->broadcast ? "is" : "local",
+	char domain[32] = "";
+
+	if (t->has_domain)
+		snprintf(domain, sizeof(domain), ".domain%" PRIu64, t->domain);
+	return say(arg, "tlbi.%s%s%s%s%s%s%s", t->broadcast ? "is" : "local",
 		   strcmp(t->what, "request") ? "." : "",
-		   strcmp(t->what, "request") ? t->what : "", t->no_twin ? ".notwin" : "",
-		   t->leaf ? ".leaf" : "", t->bad_ttl ? ".badttl" : "");
+		   strcmp(t->what, "request") ? t->what : "", domain,
+		   t->no_twin ? ".notwin" : "", t->leaf ? ".leaf" : "",
+		   t->bad_ttl ? ".badttl" : "");
 }
 
 static int ipi(void *arg, const uint64_t *mask, size_t words, uint64_t v, uint64_t sampled)
@@ -196,6 +201,9 @@ static int section(void *arg, bool begin, bool on_migrate)
 	return say(arg, begin ? on_migrate ? "section.migrate" : "section" : "section_end");
 }
 
+/* TLBI domains of two CPUs each; a script says with "env.domains=4" that there are any. */
+static const uint16_t domains[] = { 0, 0, 1, 1, 2, 2, 3, 3 };
+
 struct dvm_strategy_env script_env(struct script *s)
 {
 	return (struct dvm_strategy_env){
@@ -203,6 +211,6 @@ struct dvm_strategy_env script_env(struct script *s)
 		.field = field, .load = load, .store = store, .cas = cas, .xchg = xchg,
 		.fadd = fadd, .bit = bit, .mask_load = mask_load, .mask_store = mask_store,
 		.barrier = barrier, .asid = asid, .tlbi = tlbi, .ipi = ipi, .notify = notify,
-		.park = park, .protect = protect, .section = section,
+		.park = park, .protect = protect, .section = section, .domain_of = domains,
 	};
 }

@@ -169,6 +169,18 @@ static const struct {
 	  "unknown word of tlbi 'asids'; did you mean 'asid'?" },
 	{ "tlbi-domain-local", 4, 18,
 	  "a local TLBI reaches one CPU and has no domain; remove the domain or write tlbi is" },
+	{ "domains-unasked", 4, 2,
+	  "a part without FEAT_TLBID has no TLBI domains; branch on env.domains and write tlbi is "
+	  "where it is 0" },
+	{ "mask-kinds", 6, 2,
+	  "mask register 'm' holds TLBI domains elsewhere and CPUs here; use another register" },
+	{ "mask-kinds-ipi", 5, 2,
+	  "mask register 'm' holds TLBI domains elsewhere and CPUs here; use another register" },
+	{ "mask-of-what", 2, 14,
+	  "a mask has one bit per CPU, or per TLBI domain; write of domains or nothing" },
+	{ "word-of-domains", 2, 11, "a word has 64 bits; write mask for one bit per domain" },
+	{ "tlbi-domain-request", 5, 24,
+	  "forms by address have no domain operand (FEAT_TLBID); write tlbi is asid domain ..." },
 	{ "tlbi-domain-va", 4, 10,
 	  "forms by address have no domain operand (FEAT_TLBID); write tlbi is asid domain "
 	  "..." },

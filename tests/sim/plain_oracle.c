@@ -18,6 +18,7 @@ struct dvmi_oracle_flush {
 	unsigned cpu; /* that issued what no DSB has completed */
 	uint64_t record;
 	bool held[CPUS], covered[CPUS], device, reached;
+	bool domain[CPUS]; /* broadcasts to a domain that no DSB has completed reach these */
 };
 
 struct mm {
@@ -135,8 +136,10 @@ struct dvmi_oracle_flush *dvmi_oracle_begin(struct dvmi_oracle *o, uint32_t mm, 
 
 static void issued(struct dvmi_oracle_flush *f, unsigned cpu)
 {
-	if (f->cpu != cpu)
+	if (f->cpu != cpu) {
 		f->local = f->broadcast = false;
+		memset(f->domain, 0, sizeof(f->domain));
+	}
 	f->cpu = cpu;
 }
 
@@ -156,6 +159,17 @@ void dvmi_oracle_broadcast(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, u
 		return;
 	issued(f, cpu);
 	f->broadcast = true;
+}
+
+void dvmi_oracle_broadcast_to(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned cpu,
+			      unsigned first, unsigned end)
+{
+	(void)o;
+	if (!f)
+		return;
+	issued(f, cpu);
+	for (unsigned c = first; c < end; c++)
+		f->domain[c] = true;
 }
 
 static void cover(struct dvmi_oracle *o, struct dvmi_oracle_flush *f, unsigned target)
@@ -195,6 +209,15 @@ void dvmi_oracle_ipi_all(struct dvmi_oracle *o, struct dvmi_oracle_flush *f)
 		dvmi_oracle_ipi(o, f, c);
 }
 
+void dvmi_oracle_whole_to(struct dvmi_oracle *o, uint32_t mm, unsigned cpu, unsigned first,
+			  unsigned end)
+{
+	struct dvmi_oracle_flush *f = dvmi_oracle_begin(o, mm, false, true, 0);
+
+	dvmi_oracle_broadcast_to(o, f, cpu, first, end);
+	f->returned = true;
+}
+
 void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 {
 	for (size_t i = 0; i < o->count; i++) {
@@ -205,9 +228,11 @@ void dvmi_oracle_dsb(struct dvmi_oracle *o, unsigned cpu, bool inner)
 		if (f->local)
 			dvmi_oracle_ipi(o, f, cpu);
 		f->local = false;
-		for (unsigned c = 0; c < o->cpus && f->broadcast && inner; c++)
-			if (f->held[c])
+		for (unsigned c = 0; c < o->cpus && inner; c++) {
+			if (f->held[c] && (f->broadcast || f->domain[c]))
 				cover(o, f, c);
+			f->domain[c] = false;
+		}
 		f->reached |= f->broadcast && inner && o->hears;
 		f->broadcast = f->broadcast && !inner;
 	}
