@@ -112,8 +112,22 @@ static const char intro[] =
 "- how a sum of latencies splits over the messages of the fabric;\n"
 "- what bystanders lose, but for one ratio on one part;\n"
 "- TLB refill costs, cache effects, the scheduler's costs on anything but one board;\n"
-"- any end-to-end result. Improvements quoted in the review thread were not used and are not\n"
-"  predicted here.\n";
+"- where the scheduler places and preempts tasks: its rules are the kernel's, averages of load are\n"
+"  simpler (model.md), and no placement was compared with a trace of an arm64 machine here;\n"
+"- preempt_disable, migrate_disable and RT's sleeping locks: C9 was measured on x86, the rest is\n"
+"  estimated;\n"
+"- virtual machines: what HCR_EL2.FB and BSU do is architecture, but the cost of an exit, of\n"
+"  vcpu_load and of a vCPU's move, stage 2 and its TLB entries are estimates. C5 measures a\n"
+"  hypervisor's own stage-2 flushes, not a guest's;\n"
+"- SMMU, with notifier and command queue or with BTM: estimates;\n"
+"- TLBI domains, filters, clusters that are snooped as one: no product's are published;\n"
+"- the repeated TLBI, the SME work-around, range TLBI, contiguous entries: rules of the kernel and\n"
+"  the architecture with the costs of the operations above; no measurement shows them alone;\n"
+"- the IPI: C11 is from x86 and second-hand;\n"
+"- generators: synthetic, their work and rates are choices. Captured traces come from virtual\n"
+"  machines; traces/README.md says what that leaves out;\n"
+"- any end-to-end result. Improvements quoted in the review thread were not used; they stand beside\n"
+"  what is simulated of like workloads in 'dvmsim study published'.\n";
 
 static void cell(FILE *out, const char *text)
 {

@@ -35,10 +35,24 @@ static void wrap(struct dvmi_buf *out, const char *first, const char *indent, co
 	dvmi_buf_puts(out, "\n");
 }
 
+/* Markdown: what comes next begins after an empty line. */
+static void blank(const struct dvmi_doc *d)
+{
+	const struct dvmi_buf *out = d->out;
+
+	if (!d->markdown || out->len < 2 || out->failed)
+		return;
+	if (out->data[out->len - 1] != '\n')
+		dvmi_buf_puts(d->out, "\n");
+	if (out->data[out->len - 2] != '\n')
+		dvmi_buf_puts(d->out, "\n");
+}
+
 void dvmi_doc_heading(const struct dvmi_doc *d, unsigned level, const char *text)
 {
+	blank(d);
 	if (d->markdown)
-		dvmi_buf_printf(d->out, "%s%.*s %s\n\n", level > 1 ? "\n" : "", (int)level, "###", text);
+		dvmi_buf_printf(d->out, "%.*s %s\n\n", (int)level, "###", text);
 	else if (level == 1)
 		dvmi_buf_printf(d->out, "%s\n", text);
 	else
@@ -61,6 +75,7 @@ void dvmi_doc_paragraph(const struct dvmi_doc *d, const char *fmt, ...)
 {
 	va_list ap;
 
+	blank(d);
 	va_start(ap, fmt);
 	text_of(d, d->markdown ? "" : "  ", "  ", "\n", fmt, ap);
 	va_end(ap);
@@ -77,7 +92,8 @@ void dvmi_doc_item(const struct dvmi_doc *d, const char *fmt, ...)
 
 void dvmi_doc_command(const struct dvmi_doc *d, const char *command)
 {
-	dvmi_buf_printf(d->out, d->markdown ? "\n      %s\n\n" : "      $ %s\n", command);
+	blank(d);
+	dvmi_buf_printf(d->out, d->markdown ? "      %s\n\n" : "      $ %s\n", command);
 }
 
 /* ---- tables ---- */
@@ -153,6 +169,7 @@ static void text_table(struct dvmi_buf *out, const struct dvmi_table *t)
 
 void dvmi_doc_table(const struct dvmi_doc *d, struct dvmi_table *t)
 {
+	blank(d);
 	if (t->failed)
 		d->out->failed = 1;
 	else if (d->markdown)
