@@ -23,6 +23,7 @@ enum {
 	DVMI_SCN_WHY = 240,
 	DVMI_SCN_STEPS = 4096, /* of one hook, when the test is made */
 	DVMI_SCN_MOVES = 2,
+	DVMI_SCN_LOAD = 1 << 20, /* ns: more than any cost that is compared with it */
 	DVMI_SCN_FOLDED = 8, /* words that are folded: the other mm's, the CPU's own */
 	/* What a hook remembers: scalar registers, mask registers, the sampled ASID. */
 	DVMI_SCN_MASK0 = DVMI_REGS,
@@ -55,6 +56,7 @@ struct dvmi_scn_env {
 	 * are in one.
 	 */
 	unsigned domains;
+	bool loaded;   /* env.dvm_load is high, else 0: it may be anything */
 	bool btm, sva; /* an SMMU that listens to broadcasts; one with notifier and private ASID */
 	bool no_break; /* a descriptor is replaced while it is valid */
 	bool no_dependency; /* from mm->pgd to TTBR0 */

@@ -18,6 +18,7 @@ static void describe(struct dvmi_plan *pl)
 	static const char *const machine[] = {"", "; all CPUs are one TLBI domain",
 					      "; each CPU is a TLBI domain"};
 	unsigned d = pl->env.domains < 2 ? pl->env.domains : 2;
+	const char *load = pl->env.loaded ? "-loaded" : "";
 	struct dvmi_scn_test *t = pl->t;
 	char at[40] = "";
 	size_t n = 0;
@@ -26,14 +27,15 @@ static void describe(struct dvmi_plan *pl)
 		if (pl->ipi_points[c] > 1)
 			n += (size_t)snprintf(at + n, sizeof(at) - n, "-irq%u.%u", c, pl->ipi_at[c]);
 	if (pl->reissue) { /* nothing is flushed by the strategy's flush */
-		snprintf(t->name, sizeof(t->name), "%s-%s%s", pl->scenario, use_names[pl->use],
-			 suffix[d]);
+		snprintf(t->name, sizeof(t->name), "%s-%s%s%s", pl->scenario, use_names[pl->use],
+			 suffix[d], load);
 		snprintf(t->what, sizeof(t->what), "%s; its thread %s%s", pl->story,
 			 pl->use == DVMI_USE_STORE ? "stores" : "loads", machine[d]);
 		return;
 	}
-	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s%s", pl->scenario, pl->sub[0] ? "-" : "",
-		 pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at, suffix[d]);
+	snprintf(t->name, sizeof(t->name), "%s%s%s-%s-%s%s%s%s", pl->scenario,
+		 pl->sub[0] ? "-" : "", pl->sub, pl->whole_mm ? "mm" : "page", use_names[pl->use], at,
+		 suffix[d], load);
 	snprintf(t->what, sizeof(t->what), "%s; %s is flushed; %s%s", pl->story,
 		 pl->whole_mm ? "the whole mm" : "one page", use_texts[pl->use], machine[d]);
 }
@@ -518,16 +520,22 @@ unsigned dvmi_scn_count(void)
 	return sizeof(dvmi_scn_info) / sizeof(dvmi_scn_info[0]);
 }
 
+static bool reads_field(const struct dvmi_program *p, unsigned field)
+{
+	for (unsigned i = 0; i < p->insns_count; i++)
+		for (unsigned k = 0; k < 2; k++)
+			if (p->insns[i].src[k].kind == DVMI_FIELD && p->insns[i].src[k].n == field)
+				return true;
+	return false;
+}
+
 /* Does it matter to the program what TLBI domains there are? */
 static bool names_domains(const struct dvmi_program *p)
 {
 	for (unsigned i = 0; i < p->insns_count; i++)
-		for (unsigned k = 0; k < 2; k++)
-			if (p->insns[i].op == DVMI_CPU_DOMAIN ||
-			    (p->insns[i].src[k].kind == DVMI_FIELD &&
-			     p->insns[i].src[k].n == DVMI_ENV_DOMAINS))
-				return true;
-	return false;
+		if (p->insns[i].op == DVMI_CPU_DOMAIN)
+			return true;
+	return reads_field(p, DVMI_ENV_DOMAINS);
 }
 
 int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
@@ -560,9 +568,12 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 	struct dvmi_plan pl;
 	int rc = 0;
 
-	for (unsigned d = 0; d < (names_domains(p) ? 3 : 1) && !rc; d++) {
+	unsigned loads = reads_field(p, DVMI_ENV_DVM_LOAD) ? 2 : 1;
+
+	for (unsigned d = 0; d < (names_domains(p) ? 3 : 1) * loads && !rc; d++) {
 		pl = none;
-		pl.env.domains = domains[d];
+		pl.env.domains = domains[d / loads];
+		pl.env.loaded = d % loads;
 		pl.env.kpti = choice->env & DVM_SCENARIO_ENV_KPTI;
 		pl.env.erratum = choice->env & DVM_SCENARIO_ENV_ERRATUM;
 		pl.env.vm = pl.env.fb = choice->env & DVM_SCENARIO_ENV_VM;
@@ -572,7 +583,7 @@ int dvmi_scn_make(const struct dvmi_program *p, unsigned scenario,
 		pl.frees = !p->quarantine;
 		rc = make[scenario](&pl);
 		*why = pl.why;
-		if (pl.env.vm)
+		if (pl.env.vm && d + 1 == loads)
 			break; /* a guest has no domains */
 	}
 	return rc;

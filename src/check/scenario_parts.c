@@ -49,6 +49,7 @@ static void fields(const struct dvmi_plan *pl, uint64_t *f, bool active_is_mm)
 	f[DVMI_ENV_SMMU_BTM] = pl->env.btm;
 	f[DVMI_ENV_VM] = pl->env.vm;
 	f[DVMI_ENV_KPTI] = pl->env.kpti;
+	f[DVMI_ENV_DVM_LOAD] = pl->env.loaded ? DVMI_SCN_LOAD : 0;
 	f[DVMI_ENV_DOMAINS] = pl->env.vm ? 0 : pl->env.domains;
 	f[DVMI_ALLOC_PATH] = pl->alloc_path;
 	f[DVMI_IPI_ARG] = ipi_arg(pl->p);

@@ -14,10 +14,23 @@ enum { SCRATCH = DVMI_SCN_SCRATCH, SCRATCH2 = DVMI_SCN_SCRATCH2 };
 
 /* ---- flow ---- */
 
-static struct dvmi_scn_point *find_point(struct dvmi_scn_xlat *x, const struct dvmi_scn_state *s)
+/* States that differ only in what nobody reads any more are one. */
+static void forget_dead(const struct dvmi_scn_xlat *x, struct dvmi_scn_state *s)
+{
+	uint32_t live = dvmi_scn_live(x->p, s->pc);
+
+	if (s->section) /* a restart reads what it reads from its label on */
+		live |= dvmi_scn_live(x->p, x->p->insns[s->section - 1].target);
+	for (unsigned slot = 0; slot < DVMI_SCN_SLOTS; slot++)
+		if (!(live >> slot & 1))
+			dvmi_scn_set_unknown(s, slot);
+}
+
+static struct dvmi_scn_point *find_point(struct dvmi_scn_xlat *x, struct dvmi_scn_state *s)
 {
 	unsigned i = 0;
 
+	forget_dead(x, s);
 	while (i < x->points && memcmp(&x->point[i].state, s, sizeof(*s)) != 0)
 		i++;
 	if (i == DVMI_SCN_POINTS) {

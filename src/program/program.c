@@ -47,6 +47,7 @@ const char *const dvmi_field_names[DVMI_FIELDS] = {
 	[DVMI_ENV_TLB_FLUSHED] = "env.tlb_flushed",
 	[DVMI_ENV_CPUS] = "env.cpus",
 	[DVMI_ENV_DOMAINS] = "env.domains",
+	[DVMI_ENV_DVM_LOAD] = "env.dvm_load",
 	[DVMI_ALLOC_PATH] = "alloc.path",
 	[DVMI_IPI_ARG] = "ipi.arg",
 	[DVMI_RESTARTS] = "restarts",

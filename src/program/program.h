@@ -123,6 +123,7 @@ enum dvmi_field {
 	DVMI_ENV_TLB_FLUSHED, /* switch-in: the slow path has just flushed this CPU's whole TLB */
 	DVMI_ENV_CPUS,	    /* number of possible CPUs */
 	DVMI_ENV_DOMAINS,   /* number of TLBI domains a TLBI may name; 0 without FEAT_TLBID */
+	DVMI_ENV_DVM_LOAD,  /* ns: moving average (1/8) of this CPU's syncs that waited for broadcasts */
 	DVMI_ALLOC_PATH,    /* asid-alloc: enum dvmi_alloc_path */
 	DVMI_IPI_ARG,	    /* ipi hook: second operand of the `ipi` instruction, else 0 */
 	DVMI_RESTARTS,	    /* restarts of the section in this run; kept by the frame */

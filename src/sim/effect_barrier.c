@@ -25,6 +25,18 @@ static enum dvmi_dsb_domain raise_domain(const struct dvm_sim *s, enum dvmi_dsb_
 	return domain > least ? domain : least;
 }
 
+/*
+ * What a kernel can know of the DVM fabric's load: how long its own barriers wait, by two reads of the
+ * counter around them. A moving average in which the last one counts 1/8, as the scheduler's.
+ */
+static void note_sync(struct dvmi_cpu *c, uint64_t took_ps)
+{
+	if (!c->sync_ps)
+		c->sync_ps = took_ps;
+	else
+		c->sync_ps = c->sync_ps - c->sync_ps / 8 + took_ps / 8;
+}
+
 enum { DSB_BEGIN, DSB_SYNCING, DSB_ENDS };
 
 int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
@@ -55,8 +67,10 @@ int dvmi_dsb_act(struct dvm_sim *s, struct dvmi_cpu *c, enum dvmi_dsb_type type,
 			return 0;
 	}
 	*stage = DSB_BEGIN;
-	if (h->dsb_waits_tlbi)
+	if (h->dsb_waits_tlbi) {
 		dvmi_latency_add(&s->dsb_latency, now - h->dsb_ps);
+		note_sync(c, now - h->dsb_ps);
+	}
 	h->syncs += h->dsb_waits_tlbi;
 	if (type == DVMI_DSB_ALL)
 		dvmi_oracle_dsb(s->oracle, c->pcpu, domain != DVMI_DSB_NSH);

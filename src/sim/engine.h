@@ -117,6 +117,7 @@ struct dvmi_cpu {
 	bool idle, waiting;
 	uint32_t next_waiter;           /* the CPU that waits for the same thing, DVMI_NONE32 */
 	uint64_t idle_since_ps, start_ps;
+	uint64_t sync_ps;               /* moving average of its syncs that waited for broadcasts */
 	uint64_t lost_seen_ps;          /* bystander and interrupt losses already settled */
 	uint64_t handler_lost_ps;       /* lost to IPI handlers that have begun, ever */
 	struct dvmi_interrupt *interrupts; /* to come, by time */

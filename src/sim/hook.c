@@ -44,6 +44,7 @@ static void fill_fields(struct dvm_sim *s, const struct dvmi_cpu *c, struct dvmi
 	f[DVMI_ENV_IDLE] = h->frame.hook == DVMI_HOOK_IDLE && !c->in_task;
 	f[DVMI_ENV_CPUS] = c->guest->cpus_count;
 	f[DVMI_ENV_DOMAINS] = s->domains_count;
+	f[DVMI_ENV_DVM_LOAD] = c->sync_ps / 1000;
 	f[DVMI_ENV_TLB_FLUSHED] = c->tlb_flushed;
 	f[DVMI_ALLOC_PATH] = c->asid_path; /* the same numbers */
 }

@@ -109,6 +109,7 @@ void dvmi_hook_restore(struct dvm_sim *s, struct dvmi_cpu *c, uint64_t now)
 	h->fields[DVMI_ACTIVE_IS_MM] = h->mm && c->active_mm == h->mm;
 	h->fields[DVMI_ENV_LAZY] = !c->mm && c->active_mm;
 	h->fields[DVMI_ENV_TLB_FLUSHED] = 0;
+	h->fields[DVMI_ENV_DVM_LOAD] = c->sync_ps / 1000;
 	s->stats.migrations_flush += moved;
 	section = dvmi_frame_section(&h->frame, &h->env);
 	if (moved && section && section->flags == DVMI_SECTION_ON_MIGRATE &&

@@ -50,6 +50,7 @@ static const struct {
 	/* No barrier between the bit and TTBR0: the flusher misses a CPU that walks already. */
 	{"global-asid", LOCAL, "-", true},
 	{"hybrid-cost", LOCAL, "-", true},
+	{"hybrid-load", LOCAL, "-", true},
 	{"ipi-always",
 	 "arrive, preempted, foreign, fork, reuse, rollover, new-asid, kpti, remap, " LOCAL
 	 ", erratum, erratum-vm",

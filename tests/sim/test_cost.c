@@ -2,6 +2,8 @@
 #include "check_main.h"
 #include "run.h"
 
+#include <stdio.h>
+
 /*
  * The time of one flush against the closed forms of docs/model-hardware.md, through the whole
  * engine. N = snooped targets. All parameters are the part's; none is repeated here.
@@ -274,6 +276,38 @@ START_TEST(protection_costs_what_part_and_kernel_say)
 }
 END_TEST
 
+/* The first wait as it is; the next ones count an eighth; a CPU knows its own only. */
+START_TEST(dvm_load_is_the_moving_average_of_own_syncs)
+{
+	const struct dvm_trace_record t[] = { MM(1), TASK(1), ON(0, 1), FLUSH_MM(0, 1),
+					      RUN(0, 1, 1000), FLUSH_MM(0, 1), RUN(0, 1, 10) };
+	uint64_t first;
+	char text[512];
+	struct run r;
+
+	run_init(&r);
+	one_flush(&r, BROADCAST, 1, DVM_TRACE_OP_MPROTECT);
+	first = r.stats->dsb.max_ps;
+	ck_assert_uint_gt(first, 1000);
+	run_fini(&r);
+	/* The second flush is local if the load is what the first one's wait was, and only then. */
+	for (unsigned off = 0; off < 2; off++) {
+		snprintf(text, sizeof(text),
+			 "strategy t\non flush:\n bifnot env.dvm_load, wide\n bne env.dvm_load, %llu,"
+			 " wide\n dsb nshst\n asid\n tlbi local\n dsb nsh\n ret\nwide:\n dsb ishst\n"
+			 " asid\n tlbi is\n sync ish\n ret\n",
+			 (unsigned long long)(first / 1000 + off));
+		run_init(&r);
+		run_strategy(&r, text);
+		run_trace(&r, 1, t, COUNT(t));
+		run_go(&r, 1, 1);
+		ck_assert_int_eq(r.ret, 0);
+		ck_assert_uint_eq(r.stats->flushes_local, 1 - off);
+		run_fini(&r);
+	}
+}
+END_TEST
+
 static void add_cases(Suite *suite)
 {
 	TCase *tc = check_case(suite, "cost");
@@ -288,6 +322,7 @@ static void add_cases(Suite *suite)
 	tcase_add_loop_test(tc, protection_costs_what_part_and_kernel_say, 0,
 			    COUNT(protections));
 	tcase_add_test(tc, upgrade_fault_is_local_since_6_19);
+	tcase_add_test(tc, dvm_load_is_the_moving_average_of_own_syncs);
 	tcase_add_test(tc, bystander_loses_what_the_part_says_per_flush);
 }
 

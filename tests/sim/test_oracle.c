@@ -229,7 +229,7 @@ static const char *const passing[] = {
 	"ipi-switch",
 	"nr-active-v2", "nr-active-v2-dsb", "x86-generations",
 	"recheck", "recheck-optimistic", "recheck-own", "restartable", "stale-mask-v1", "tlb-modes",
-	"latr", "tlbi-domains",
+	"latr", "tlbi-domains", "hybrid-load",
 };
 static const char *const caught[] = { "null", "selftest-no-post" };
 static const char *const workloads[] = {
