@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "hw/fabric.h"
+#include "hw/fabric_impl.h"
 
-#include "base/bitmap.h"
 #include "base/mem.h"
-#include "hw/targets.h"
 
 #include <dvmsim/error.h>
 #include <string.h>
@@ -15,72 +13,6 @@
  * they are asked for, and a node that is free begins before anything else arrives.
  */
 enum { PRIO_DONE = 1, PRIO_START, PRIO_ARRIVE, PRIO_COMP };
-
-enum wait { WAIT_NONE, WAIT_SLOT, WAIT_OPS, WAIT_SYNC };
-
-/* A request, from issue to Comp. Its place in each node's queue is in f->place. */
-struct op {
-	uint64_t tag;
-	const uint64_t *members; /* CPUs whose units are snooped; NULL: all */
-	uint64_t resp_ps;    /* latest response known so far, at the home node */
-	uint32_t cpu;	     /* the requester; of a free op: the next free one */
-	uint16_t parts_left; /* sockets that have not begun to distribute it */
-	uint32_t domain;     /* of a TLBI, or DVMI_NO_DOMAIN */
-	uint8_t sync;
-	uint8_t directed; /* to the units in its set only */
-	uint8_t refs;	  /* DONE and COMP to come */
-};
-
-struct place {
-	uint64_t arrive_ps;
-	uint32_t next;
-};
-
-struct fifo {
-	uint32_t head, tail;
-};
-
-struct node {
-	uint64_t free_ps; /* the distributor is busy until then */
-	uint64_t lost_ps; /* work lost so far by a CPU of this socket that always ran */
-	uint64_t entries; /* own requests accepted and not answered */
-	struct fifo ready, retry;
-	struct dvmi_targets targets; /* the socket's units */
-	bool start_posted;
-};
-
-struct cpu {
-	uint64_t lost_ps; /* lost up to the last change of state */
-	uint64_t base_ps; /* the node's lost_ps then; running CPUs only */
-	uint32_t outstanding, pending;
-	const uint64_t *members;
-	uint8_t wait, idle;
-	uint8_t pending_all; /* a pending TLBI named no domain */
-};
-
-struct dvmi_fabric {
-	struct dvmi_hw hw;
-	struct dvmi_topology topo;
-	struct dvmi_domains domains;
-	struct dvmi_evq *q;
-	dvmi_delivery_fn deliver;
-	void *arg;
-	struct node *nodes;
-	struct cpu *cpus;
-	uint32_t *cluster_running; /* CPUs of a cluster that are not idle */
-	uint32_t unit_cpus, socket_units, extra;
-	uint64_t sync_slot_ps; /* a target's time for a Sync, there and back */
-	struct op *ops;
-	struct place *place; /* [op * sockets + node] */
-	/* With FEAT_TLBID: sets of units, one bitmap per socket; of each request, and of the
-	 * TLBIs that each CPU has pending. */
-	uint64_t *sets, *pending_sets;
-	uint32_t set_words, socket_words; /* 0: without */
-	size_t op_capacity, place_capacity, set_capacity;
-	uint32_t op_count, op_free;
-	uint8_t *hidden; /* by a request's members: units of the socket at hand */
-	struct dvmi_fabric_stats stats;
-};
 
 /* ---- requests ---- */
 
@@ -151,66 +83,6 @@ static uint64_t cpu_hop_ps(const struct dvmi_fabric *f, uint32_t cpu)
 	return f->nodes[unit / f->socket_units].targets.hop[unit % f->socket_units];
 }
 
-/* ---- TLBI domains ---- */
-
-static uint64_t *set_of(const struct dvmi_fabric *f, uint32_t op, uint32_t socket)
-{
-	return f->sets + (size_t)op * f->set_words + (size_t)socket * f->socket_words;
-}
-
-static uint64_t *pending_set(const struct dvmi_fabric *f, uint32_t cpu)
-{
-	return f->pending_sets + (size_t)cpu * f->set_words;
-}
-
-static void add_domain(const struct dvmi_fabric *f, uint64_t *set, uint32_t domain)
-{
-	uint32_t first, end;
-
-	dvmi_domain_cpus(&f->domains, domain, &first, &end);
-	for (uint32_t u = first / f->unit_cpus; u <= (end - 1) / f->unit_cpus; u++)
-		dvmi_bitmap_set(set + (size_t)(u / f->socket_units) * f->socket_words,
-				u % f->socket_units);
-}
-
-/* Does request @op snoop anybody of @socket? */
-static bool takes_part(const struct dvmi_fabric *f, uint32_t op, uint32_t socket)
-{
-	const uint64_t *set;
-
-	if (!f->ops[op].directed)
-		return true;
-	set = set_of(f, op, socket);
-	for (uint32_t w = 0; w < f->socket_words; w++)
-		if (set[w])
-			return true;
-	return false;
-}
-
-/* Whom the request is for: its domain's units, or those of all that its Sync completes. */
-static void direct(struct dvmi_fabric *f, uint32_t i, uint32_t domain)
-{
-	struct op *op = &f->ops[i];
-	const struct cpu *c = &f->cpus[op->cpu];
-	uint32_t home = dvmi_cpu_socket(&f->topo, op->cpu);
-
-	if (!f->set_words || (op->sync ? !c->pending || c->pending_all ||
-				       f->hw.tlbid_sync == DVMI_TLBID_SYNC_ALL
-				     : domain == DVMI_NO_DOMAIN))
-		return;
-	op->directed = 1;
-	op->domain = domain;
-	if (op->sync) {
-		memcpy(set_of(f, i, 0), pending_set(f, op->cpu), f->set_words * sizeof(uint64_t));
-	} else {
-		memset(set_of(f, i, 0), 0, f->set_words * sizeof(uint64_t));
-		add_domain(f, set_of(f, i, 0), domain);
-	}
-	op->parts_left = 0;
-	for (uint32_t n = 0; n < f->topo.sockets; n++)
-		op->parts_left = (uint16_t)(op->parts_left + (n == home || takes_part(f, i, n)));
-}
-
 static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_t tag,
 		   uint32_t domain, bool sync)
 {
@@ -220,7 +92,7 @@ static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_
 
 	if (ret)
 		return ret;
-	direct(f, op, domain);
+	fabric_direct(f, op, domain);
 	ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, dvmi_cpu_socket(&f->topo, cpu),
 		   op);
 	if (ret) {
@@ -228,135 +100,6 @@ static int request(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, uint64_
 		op_put(f, op);
 	}
 	return ret;
-}
-
-/* ---- work lost by running CPUs ---- */
-
-static bool cpu_runs(const struct cpu *c)
-{
-	return !c->idle && c->wait == WAIT_NONE;
-}
-
-static struct node *node_of(struct dvmi_fabric *f, uint32_t cpu)
-{
-	return &f->nodes[dvmi_cpu_socket(&f->topo, cpu)];
-}
-
-static void cpu_state(struct dvmi_fabric *f, uint32_t cpu, enum wait wait, bool idle)
-{
-	struct cpu *c = &f->cpus[cpu];
-	bool ran = cpu_runs(c);
-
-	c->wait = (uint8_t)wait;
-	c->idle = idle;
-	if (ran && !cpu_runs(c))
-		c->lost_ps += node_of(f, cpu)->lost_ps - c->base_ps;
-	else if (!ran && cpu_runs(c))
-		c->base_ps = node_of(f, cpu)->lost_ps;
-}
-
-uint64_t dvmi_fabric_lost_ps(const struct dvmi_fabric *f, uint32_t cpu)
-{
-	const struct cpu *c = &f->cpus[cpu];
-	uint64_t total = f->nodes[dvmi_cpu_socket(&f->topo, cpu)].lost_ps;
-
-	return c->lost_ps + (cpu_runs(c) ? total - c->base_ps : 0);
-}
-
-/* Every running CPU of the socket loses @lost_ps, except the requester's own core (@from). */
-static void charge(struct dvmi_fabric *f, uint32_t node, uint32_t from, bool home, uint64_t lost_ps)
-{
-	uint32_t first = from - from % f->topo.core_cpus;
-
-	f->nodes[node].lost_ps += lost_ps;
-	if (!home)
-		return;
-	for (uint32_t i = first; i < first + f->topo.core_cpus; i++)
-		if (cpu_runs(&f->cpus[i]))
-			f->cpus[i].base_ps += lost_ps;
-}
-
-/* The same for a request to some units only. */
-static void charge_some(struct dvmi_fabric *f, uint32_t node, uint32_t from, const uint64_t *chosen,
-			uint64_t lost_ps)
-{
-	for (uint32_t u = 0; u < f->socket_units; u++) {
-		uint32_t first = (node * f->socket_units + u) * f->unit_cpus;
-
-		if (!dvmi_bitmap_test(chosen, u) || f->nodes[node].targets.spared[u])
-			continue;
-		for (uint32_t i = first; i < first + f->unit_cpus; i++)
-			if (cpu_runs(&f->cpus[i]) &&
-			    dvmi_cpu_core(&f->topo, i) != dvmi_cpu_core(&f->topo, from))
-				f->cpus[i].lost_ps += lost_ps;
-	}
-}
-
-/* ---- the filter ---- */
-
-static void spare_cluster(struct dvmi_fabric *f, uint32_t cluster, bool spared)
-{
-	uint32_t per = f->topo.cluster_cpus / f->unit_cpus, first = cluster * per;
-
-	dvmi_targets_spare(&f->nodes[first / f->socket_units].targets, first % f->socket_units, per,
-			   spared);
-}
-
-void dvmi_fabric_set_idle(struct dvmi_fabric *f, uint32_t cpu, bool idle)
-{
-	uint32_t cluster = dvmi_cpu_cluster(&f->topo, cpu), *running = &f->cluster_running[cluster];
-	bool filter = f->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER;
-
-	if (f->cpus[cpu].idle == idle)
-		return;
-	cpu_state(f, cpu, f->cpus[cpu].wait, idle);
-	if (idle && --*running == 0 && filter)
-		spare_cluster(f, cluster, true);
-	if (!idle && (*running)++ == 0 && filter)
-		spare_cluster(f, cluster, false);
-}
-
-void dvmi_fabric_filter(struct dvmi_fabric *f, uint32_t cpu, const uint64_t *members)
-{
-	f->cpus[cpu].members = members;
-}
-
-static bool is_member(const struct dvmi_fabric *f, const uint64_t *members, uint32_t unit)
-{
-	for (uint32_t c = unit * f->unit_cpus; c < (unit + 1) * f->unit_cpus; c++)
-		if (dvmi_bitmap_test(members, c))
-			return true;
-	return false;
-}
-
-/* Leave out the units of node @n that @members does not name, and take them in again. */
-static void hide(struct dvmi_fabric *f, uint32_t n, const uint64_t *members)
-{
-	struct dvmi_targets *t = &f->nodes[n].targets;
-
-	for (uint32_t u = 0; members && u < f->socket_units; u++) {
-		f->hidden[u] = !t->spared[u] && !is_member(f, members, n * f->socket_units + u);
-		if (f->hidden[u])
-			dvmi_targets_spare(t, u, 1, true);
-	}
-}
-
-static void unhide(struct dvmi_fabric *f, uint32_t n, const uint64_t *members)
-{
-	for (uint32_t u = 0; members && u < f->socket_units; u++)
-		if (f->hidden[u])
-			dvmi_targets_spare(&f->nodes[n].targets, u, 1, false);
-}
-
-/* Their CPUs lose no work to it. */
-static void compensate(struct dvmi_fabric *f, uint32_t n, const struct op *op, uint64_t lost_ps)
-{
-	uint32_t first = op->cpu - op->cpu % f->topo.core_cpus;
-
-	for (uint32_t c = n * f->topo.socket_cpus; c < (n + 1) * f->topo.socket_cpus; c++)
-		if (!is_member(f, op->members, c / f->unit_cpus) && cpu_runs(&f->cpus[c]) &&
-		    (c < first || c >= first + f->topo.core_cpus))
-			f->cpus[c].base_ps += lost_ps;
 }
 
 /* ---- distribution ---- */
@@ -370,22 +113,6 @@ static uint32_t last_snooped(const struct dvmi_fabric *f, uint32_t node, uint32_
 	while (unit && (unit == skip || t->spared[unit]))
 		unit--;
 	return unit;
-}
-
-/* The CPUs of the socket that are in the request's domain. */
-static void reach(const struct dvmi_fabric *f, const struct op *op, struct dvmi_delivery *d)
-{
-	uint32_t first, end;
-
-	d->reach_first = d->first_cpu;
-	d->reach_end = d->end_cpu;
-	if (op->domain == DVMI_NO_DOMAIN)
-		return;
-	dvmi_domain_cpus(&f->domains, op->domain, &first, &end);
-	if (first > d->reach_first)
-		d->reach_first = first < d->end_cpu ? first : d->end_cpu;
-	if (end < d->reach_end)
-		d->reach_end = end > d->reach_first ? end : d->reach_first;
 }
 
 static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint64_t now_ps,
@@ -405,7 +132,7 @@ static void tell(struct dvmi_fabric *f, uint32_t node, const struct op *op, uint
 		.skip = skip,
 	};
 
-	reach(f, op, &d);
+	fabric_reach(f, op, &d);
 	d.first = (d.reach_first - d.first_cpu) / f->unit_cpus;
 	if (dist->snooped)
 		d.last_ps = dist->free_ps + f->hw.dvm_snoop_ps +
@@ -462,7 +189,7 @@ static int forward(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps, uint32_t 
 	for (uint32_t n = 0; n < f->topo.sockets; n++) {
 		int ret;
 
-		if (n == home || !takes_part(f, i, n))
+		if (n == home || !fabric_takes_part(f, i, n))
 			continue;
 		ret = post(f, t, PRIO_ARRIVE, DVMI_EV_FABRIC_ARRIVE, cpu, n, i);
 		if (ret)
@@ -506,7 +233,7 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	struct dvmi_distribution d;
 	uint64_t answer;
 
-	hide(f, n, members);
+	fabric_hide(f, n, members);
 	d = send(f, n, i, begin, skip);
 	answer = d.answer_ps + (home ? 0 : f->hw.dvm_socket_link_ps);
 	node->free_ps = d.free_ps;
@@ -517,15 +244,15 @@ static int distribute(struct dvmi_fabric *f, uint32_t n, uint32_t i, uint64_t no
 	f->stats.node_busy_ps += node->free_ps - now_ps;
 	f->stats.sync_waits += sync && d.free_ps > begin + t->step * d.snooped;
 	if (op->directed) {
-		charge_some(f, n, op->cpu, set_of(f, i, n), lost);
+		fabric_charge_some(f, n, op->cpu, set_of(f, i, n), lost);
 	} else {
-		charge(f, n, op->cpu, home, lost);
+		fabric_charge(f, n, op->cpu, home, lost);
 		if (members)
-			compensate(f, n, op, lost);
+			fabric_compensate(f, n, op, lost);
 	}
 	if (!sync)
 		tell(f, n, op, now_ps, &d, skip);
-	unhide(f, n, members);
+	fabric_unhide(f, n, members);
 	if (answer > op->resp_ps)
 		op->resp_ps = answer;
 	if (home && f->topo.sockets > 1) {
@@ -626,7 +353,7 @@ static int on_comp(struct dvmi_fabric *f, uint32_t i, uint64_t now_ps)
 		if (c->wait != WAIT_SLOT)
 			return 0;
 	}
-	cpu_state(f, cpu, WAIT_NONE, c->idle);
+	fabric_cpu_state(f, cpu, WAIT_NONE, c->idle);
 	dvmi_evq_cpu_set(f->q, cpu, now_ps);
 	return 0;
 }
@@ -666,7 +393,7 @@ int dvmi_fabric_tlbi_in(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, ui
 
 	if (c->outstanding >= f->hw.tlbi_post_depth) {
 		f->stats.issue_blocks++;
-		cpu_state(f, cpu, WAIT_SLOT, c->idle);
+		fabric_cpu_state(f, cpu, WAIT_SLOT, c->idle);
 		return DVMI_FABRIC_BLOCKED;
 	}
 	ret = request(f, cpu, issued, tag, domain, false);
@@ -675,7 +402,7 @@ int dvmi_fabric_tlbi_in(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps, ui
 	if (domain == DVMI_NO_DOMAIN)
 		c->pending_all = 1;
 	else
-		add_domain(f, pending_set(f, cpu), domain);
+		fabric_add_domain(f, pending_set(f, cpu), domain);
 	c->outstanding++;
 	c->pending++;
 	f->stats.ops++;
@@ -692,14 +419,14 @@ int dvmi_fabric_sync(struct dvmi_fabric *f, uint32_t cpu, uint64_t now_ps)
 		return DVMI_FABRIC_DONE;
 	/* gem5: a Sync goes out once the list of own Non-Syncs without Comp is empty. */
 	if (c->outstanding && !f->hw.dvm_early_comp) {
-		cpu_state(f, cpu, WAIT_OPS, c->idle);
+		fabric_cpu_state(f, cpu, WAIT_OPS, c->idle);
 		return DVMI_FABRIC_BLOCKED;
 	}
 	ret = request(f, cpu, now_ps, 0, DVMI_NO_DOMAIN, true);
 	if (ret)
 		return ret;
 	f->stats.syncs++;
-	cpu_state(f, cpu, WAIT_SYNC, c->idle);
+	fabric_cpu_state(f, cpu, WAIT_SYNC, c->idle);
 	return DVMI_FABRIC_BLOCKED;
 }
 
@@ -767,7 +494,7 @@ static int tables(struct dvmi_fabric *f)
 		f->cpus[c].idle = 1;
 	if (f->hw.dvm_filter == DVMI_FILTER_IDLE_CLUSTER)
 		for (uint32_t c = 0; c < f->topo.clusters; c++)
-			spare_cluster(f, c, true);
+			fabric_spare_cluster(f, c, true);
 	return 0;
 }
 
