@@ -6,6 +6,7 @@
 
 #include <dvmsim/scenario.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,33 @@ static inline char *util_replace(const char *text, const char *from, const char 
 	strcat(out, to);
 	strcat(out, at + strlen(from));
 	return out;
+}
+
+static const char util_letters[] = {[DVM_SCENARIO_SAFE] = 'S',
+				    [DVM_SCENARIO_UNSAFE] = 'U',
+				    [DVM_SCENARIO_INCONCLUSIVE] = '?',
+				    [DVM_SCENARIO_UNSUPPORTED] = '-',
+				    [DVM_SCENARIO_NOT_APPLICABLE] = 'n'};
+
+static inline struct dvm_scenario_result *util_run(const struct dvm_strategy *s, unsigned scenario,
+						   uint64_t without)
+{
+	struct dvm_check_options o = {.size = sizeof(o), .without = without};
+	struct dvm_scenario_result *r;
+	struct dvm_error err;
+
+	ck_assert_int_eq(dvm_scenario_check(s, scenario, &o, &r, &err), 0);
+	return r;
+}
+
+static inline char util_verdict(const struct dvm_strategy *s, unsigned scenario, bool prose)
+{
+	uint64_t without = UINT64_C(1) << dvm_check_rule_find("dsb-st-read");
+	struct dvm_scenario_result *r = util_run(s, scenario, prose ? without : 0);
+	char c = util_letters[dvm_scenario_verdict(r)];
+
+	dvm_scenario_free(r);
+	return c;
 }
 
 #endif
