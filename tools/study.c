@@ -160,15 +160,14 @@ int cli_study_options(const struct cli_args *args, struct dvm_study_options *opt
 }
 
 /* The values that --set and --cpus give a part (paths with a dot) or a kernel configuration. */
-static int change_model(const struct cli_args *args, enum dvm_model_kind kind,
-			struct dvm_model *model)
+/* One round of --set: how many were refused, and why the first of them. */
+static int set_all(const char *const *list, enum dvm_model_kind kind, struct dvm_model *model,
+		   size_t *refused, struct dvm_error *first)
 {
-	const char *const *list = has_option(args, "set") ? cli_values(args, "set") : NULL;
-	unsigned long long cpus = 0;
-	struct dvm_error err;
-
+	*refused = 0;
 	for (; list && *list; list++) {
 		const char *eq = strchr(*list, '=');
+		struct dvm_error err;
 		char path[128];
 
 		if (!eq || eq - *list >= (int)sizeof(path))
@@ -176,9 +175,28 @@ static int change_model(const struct cli_args *args, enum dvm_model_kind kind,
 		snprintf(path, sizeof(path), "%.*s", (int)(eq - *list), *list);
 		if ((strchr(path, '.') != NULL) != (kind == DVM_MODEL_HW))
 			continue;
-		if (dvm_model_set_text(model, path, eq + 1, &err))
-			return cli_fail(&err);
+		if (dvm_model_set_text(model, path, eq + 1, &err) && !(*refused)++)
+			*first = err;
 	}
+	return CLI_OK;
+}
+
+static int change_model(const struct cli_args *args, enum dvm_model_kind kind,
+			struct dvm_model *model)
+{
+	const char *const *list = has_option(args, "set") ? cli_values(args, "set") : NULL;
+	size_t refused = SIZE_MAX, before;
+	unsigned long long cpus = 0;
+	struct dvm_error err;
+	int status;
+
+	/* In whatever order they are given: what contradicts the rest now may fit after the others. */
+	do {
+		before = refused;
+		status = set_all(list, kind, model, &refused, &err);
+	} while (!status && refused && refused < before);
+	if (status || refused)
+		return status ? status : cli_fail(&err);
 	if (!number(args, "cpus", 1, CPUS_MAX, &cpus))
 		return CLI_USAGE;
 	if (cpus && kind == DVM_MODEL_HW && dvm_model_set_cpus(model, cpus, &err))
