@@ -70,11 +70,16 @@ START_TEST(the_oracle_decides_the_exit_status)
 }
 END_TEST
 
+/* Not before the command has said that it wants to know: bit 14 of SigCgt is SIGTERM. */
+#define UNTIL_IT_LISTENS                                                                           \
+	"until grep -Eq '^SigCgt:.*[4-7c-f][0-9a-f]{3}$' /proc/$!/status || ! kill -0 $!; "        \
+	"do sleep 0.02; done; "
+
 START_TEST(an_interrupt_leaves_nothing_behind)
 {
 	struct run run = run_shell("d=$(mktemp -d); '" DVMSIM_BIN "' compare -w redis -m "
-				   "neoverse-n1-80 --sensitivity all -o $d/r & sleep 0.3; kill -TERM $!; "
-				   "wait $!; s=$?; ls -A $d; rm -r $d; exit $s");
+				   "neoverse-n1-80 --sensitivity all -o $d/r & " UNTIL_IT_LISTENS
+				   "kill -TERM $!; wait $!; s=$?; ls -A $d; rm -r $d; exit $s");
 
 	ck_assert_msg(run.status == 3, "exit %d: %s", run.status, run.err);
 	ck_assert_str_eq(run.out, "");
