@@ -60,6 +60,7 @@ static void give(struct dvm_campaign *c, size_t site, double change, double ci, 
 		 holds ? "" : ",\"flip_at\":\"dvm.comp_ps\",\"flip_single\":true,\"flip_from\":1000,"
 			      "\"flip_to\":2000");
 	snprintf(text, sizeof(text), "{\"strategies\":[%s,%s]}", one, two);
+	dvmi_result_fini(&c->sites[site].result);
 	ck_assert_int_eq(dvmi_result_read(text, &c->sites[site].result, NULL), 0);
 }
 
